@@ -1,0 +1,44 @@
+"""From launch to first reply: what a Go tool's user waits for, several times per command."""
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+from jsbridge.contract import DISPENSE_NAME, HANDSHAKE
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from goplugin import Client, ClientConfig
+from jsbridge.plugin import JSModulePlugin, RemoteModule
+
+
+def test_bare_interpreter(benchmark: BenchmarkFixture) -> None:
+    """The floor: no plugin written in Python can start faster."""
+    benchmark.pedantic(lambda: subprocess.run([sys.executable, "-c", "pass"], check=True), rounds=20, warmup_rounds=2)
+
+
+def test_spawn_to_first_reply(benchmark: BenchmarkFixture, plugin_dir: Path) -> None:
+    config = ClientConfig(
+        handshake=HANDSHAKE,
+        command=[str(plugin_dir / "goja-plugin-examples-greeter")],
+        versioned_plugins={1: {DISPENSE_NAME: JSModulePlugin()}},
+    )
+
+    async def first_reply(client: Client) -> str:
+        module = await client.dispense(DISPENSE_NAME)
+        assert isinstance(module, RemoteModule)
+        return (await module.get_manifest()).module_name
+
+    clients: list[Client] = []
+    with asyncio.Runner() as runner:
+
+        def spawn() -> str:
+            clients.append(Client(config))
+            return runner.run(first_reply(clients[-1]))
+
+        name = benchmark.pedantic(
+            spawn, teardown=lambda: runner.run(clients.pop().kill()), rounds=20, warmup_rounds=2
+        )
+
+    assert name == "plugin:examples:greeter"

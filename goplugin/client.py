@@ -1,0 +1,262 @@
+"""The host's side: launch a plugin, agree on a version, call it, end it.
+
+Source: go-plugin client.go and grpc_client.go.
+"""
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from typing import IO, TypeVar
+
+import anyio
+import attrs
+
+from .core.environ import host_environment
+from .core.errors import ConfigError, LaunchError, PluginError, RemoteError
+from .core.handshake import HandshakeConfig, HandshakeLine, parse_handshake
+from .core.lifecycle import Event, Lifecycle, State
+from .core.messages import STDOUT, Empty, HealthCheckRequest, HealthCheckResponse, StdioData
+from .core.status import Code
+from .core.versions import client_plugin_sets
+from .grpc import Channel, channel_to, unary_stream, unary_unary
+from .logs import StderrLog
+from .plugin import GRPCClient, PluginSet
+from .process import PluginProcess
+from .services import HEALTH_CHECK_PATH, HEALTH_SERVICE_NAME, SHUTDOWN_PATH, STREAM_STDIO_PATH
+
+__all__ = ["Client", "ClientConfig"]
+
+log = logging.getLogger("goplugin.client")
+
+_STDIO_END_SECONDS = 1.0
+
+T = TypeVar("T")
+
+
+@attrs.frozen(kw_only=True)
+class ClientConfig:
+    """Which plugin to launch and what to expect of it; times are in seconds.
+
+    Give `plugins` (for `handshake.protocol_version`), or `versioned_plugins` by application protocol version, or both.
+    `env` is added to the host's own environment, or stands alone with `skip_host_env`.
+    `stderr` gets the plugin's stderr as it comes, `sync_stdout` and `sync_stderr` what the plugin prints once it is
+    served; all three are binary files, written to from one thread or task.
+    What the plugin logs goes to `logger`, under the name of its executable.
+    """
+
+    handshake: HandshakeConfig
+    command: Sequence[str]
+    plugins: PluginSet | None = None
+    versioned_plugins: Mapping[int, PluginSet] | None = None
+    env: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    skip_host_env: bool = False
+    start_timeout: float = 60.0
+    allowed_protocols: Sequence[str] = ("grpc",)
+    min_port: int = 10000
+    max_port: int = 25000
+    stderr: IO[bytes] | None = None
+    sync_stdout: IO[bytes] | None = None
+    sync_stderr: IO[bytes] | None = None
+    logger: logging.Logger = attrs.field(factory=lambda: logging.getLogger("plugin"))
+
+    def __attrs_post_init__(self) -> None:
+        if not self.command:
+            raise ConfigError("command is empty: give the plugin's executable and its arguments")
+        if self.plugins is None and not self.versioned_plugins:
+            raise ConfigError("give plugins or versioned_plugins: without them there is nothing to dispense")
+
+
+class Client:
+    """One plugin process and the connection to it.
+
+    Use it as ``async with Client(config) as client``: the body runs with the plugin started and connected, and at its
+    end the plugin is gone. `start` and `kill` do the same by hand.
+    """
+
+    def __init__(self, config: ClientConfig) -> None:
+        self._config = config
+        self._sets = client_plugin_sets(config.handshake.protocol_version, config.plugins, config.versioned_plugins)
+        self._lifecycle = Lifecycle()
+        self._lock = anyio.Lock()
+        self._process: PluginProcess | None = None
+        self._handshake: HandshakeLine | None = None
+        self._channel: Channel | None = None
+        self._stdio: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Client:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.kill()
+
+    @property
+    def id(self) -> str:
+        """The process number as text; "" before the start."""
+        return "" if self._process is None else str(self._process.pid)
+
+    @property
+    def exited(self) -> bool:
+        """Whether the plugin process has ended."""
+        return self._process is not None and self._process.exited
+
+    @property
+    def negotiated_version(self) -> int:
+        """The application protocol version both sides agreed on; 0 before the start."""
+        return 0 if self._handshake is None else self._handshake.app_version
+
+    @property
+    def protocol(self) -> str:
+        """`grpc`; "" before the start."""
+        return "" if self._handshake is None else self._handshake.protocol
+
+    @property
+    def stderr_tail(self) -> str:
+        """The end of what the plugin wrote to stderr, at most 4096 bytes."""
+        return "" if self._process is None else self._process.stderr_tail
+
+    async def start(self) -> HandshakeLine:
+        """Launch the plugin and read its handshake; the line, again, if that has happened already.
+
+        Cancelled or failed, it leaves no process behind.
+        Raises LaunchError (cannot run, ended early, no line in time), HandshakeError and its kinds, and ConfigError if
+        this client was killed before.
+        """
+        async with self._lock:
+            if self._handshake is not None:
+                return self._handshake
+            if self._lifecycle.state is not State.NEW:
+                raise ConfigError("this client's plugin has ended; a new start takes a new Client")
+            try:
+                self._handshake = await self._launch()
+            except BaseException:
+                await self._end(grace=0.0)
+                raise
+            self._lifecycle.advance(Event.HANDSHAKE_ACCEPTED)
+            self._connect(self._handshake)
+            return self._handshake
+
+    async def _launch(self) -> HandshakeLine:
+        config = self._config
+        environment = host_environment(
+            config.handshake,
+            versions=self._sets,
+            inherited={} if config.skip_host_env else os.environ,
+            env=config.env,
+            min_port=config.min_port,
+            max_port=config.max_port,
+        )
+        stderr = StderrLog(config.logger.getChild(os.path.basename(config.command[0])), config.stderr)
+        self._process = PluginProcess.launch(config.command, environment, receive_stderr=stderr.receive)
+        self._lifecycle.advance(Event.LAUNCHED)
+        log.debug("started %s as pid %d", config.command[0], self._process.pid)
+        try:
+            with anyio.fail_after(config.start_timeout):
+                line = await _result_of(self._process.handshake_line)
+        except TimeoutError:
+            raise LaunchError(
+                f"timeout while waiting for plugin to start: {self._process.name} printed no handshake line "
+                f"within {config.start_timeout:g} s",
+                stderr=self._process.stderr_tail,
+            ) from None
+        return parse_handshake(line, versions=self._sets, allowed_protocols=config.allowed_protocols)
+
+    def _connect(self, handshake: HandshakeLine) -> None:
+        self._channel = channel_to(handshake.network, handshake.address)
+        self._stdio = asyncio.create_task(self._sync_output(self._channel))
+
+    async def _sync_output(self, channel: Channel) -> None:
+        """Pass on what the plugin prints, from before the first call to the end of the connection."""
+        sinks = {STDOUT: self._config.sync_stdout}
+
+        def receive(data: StdioData) -> None:
+            sink = sinks.get(data.channel, self._config.sync_stderr)
+            if sink is not None:
+                sink.write(data.data)
+
+        try:
+            await unary_stream(channel, STREAM_STDIO_PATH, Empty(), StdioData, receive)
+        except RemoteError as error:
+            if error.code is Code.UNIMPLEMENTED:
+                log.warning("stdio service not available, stdout/stderr syncing unavailable")
+            elif error.code not in (Code.UNAVAILABLE, Code.CANCELLED):
+                log.exception("error receiving data")
+
+    async def dispense(self, name: str) -> object:
+        """What the plugin set's `name` makes of this connection (`GRPCPlugin.grpc_client`); starts if need be.
+
+        Raises PluginError with go-plugin's `unknown plugin type` for a name that the negotiated version lacks.
+        """
+        handshake = await self.start()
+        plugin = self._sets[handshake.app_version].get(name)
+        if plugin is None:
+            raise PluginError(f"unknown plugin type: {name}")
+        return plugin.grpc_client(GRPCClient(self.channel))
+
+    @property
+    def channel(self) -> Channel:
+        """The connection, for stubs. Raises ConfigError unless the plugin is running."""
+        if self._channel is None:
+            raise ConfigError("the plugin is not running: start the client first")
+        return self._channel
+
+    async def ping(self, *, timeout: float | None = None) -> None:
+        """Ask the plugin's health service. Raises RemoteError, or PluginLostError if nobody answers any more."""
+        request = HealthCheckRequest(HEALTH_SERVICE_NAME)
+        await unary_unary(self.channel, HEALTH_CHECK_PATH, request, HealthCheckResponse, timeout=timeout)
+
+    async def kill(self, *, grace: float = 2.0) -> None:
+        """End the plugin: ask it to shut down, wait `grace` seconds for its exit, then kill it with its descendants.
+
+        Returns when the process is reaped and its socket file removed. Idempotent. Cancellation is held back until it
+        is done; everything in it is bounded.
+        """
+        async with self._lock:
+            await self._end(grace)
+
+    async def _end(self, grace: float) -> None:
+        process = self._process
+        if process is None or self._lifecycle.state is State.EXITED:
+            return
+        with anyio.CancelScope(shield=True):
+            family = process.family()
+            if self._channel is not None and not process.exited:
+                self._lifecycle.advance(Event.SHUTDOWN_SENT)
+                await self._shutdown(self._channel, process, grace)
+            await anyio.to_thread.run_sync(process.kill, family)
+            await self._disconnect()
+            self._lifecycle.advance(Event.PROCESS_EXITED)
+            log.debug("%s ended with code %d", process.name, process.exit_code.result())
+            if self._handshake is not None and self._handshake.network == "unix":
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(self._handshake.address)
+
+    async def _shutdown(self, channel: Channel, process: PluginProcess, grace: float) -> None:
+        with anyio.move_on_after(grace):
+            # A Go plugin hangs up instead of answering: whatever comes back, only the exit counts.
+            with contextlib.suppress(RemoteError):
+                await unary_unary(channel, SHUTDOWN_PATH, Empty(), Empty)
+            await _result_of(process.exit_code)
+            return
+        log.warning("plugin failed to exit gracefully: %s", process.name)
+
+    async def _disconnect(self) -> None:
+        if self._stdio is not None:
+            # The stream ends by itself once the process is gone, and what it still holds belongs to the sinks.
+            with anyio.move_on_after(_STDIO_END_SECONDS):
+                await asyncio.wait([self._stdio])
+            self._stdio.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._stdio
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+
+
+async def _result_of(future: Future[T]) -> T:
+    # Shielded: cancelling the wait must not cancel a future that the process's threads will set.
+    return await asyncio.shield(asyncio.wrap_future(future))

@@ -1,0 +1,167 @@
+"""Serving a plugin: `serve` is a plugin program's last line.
+
+Source: go-plugin server.go, Serve; the order of the steps is protocol.md's of upstream: cookie, version, listener,
+services, handshake line, then the streams change hands.
+"""
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from .core.environ import PluginEnvironment, go_quote
+from .core.errors import ConfigError, MagicCookieError
+from .core.handshake import HandshakeConfig, check_magic_cookie, format_handshake
+from .core.versions import negotiate, plugin_sets
+from .plugin import GRPCServer, PluginSet
+from .stdio import OutputCapture, take_handshake_fd
+from .transport import Listener, listen
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from .plugin import Servicer
+
+__all__ = ["ServeConfig", "serve"]
+
+_HOST_WATCH_SECONDS = 0.5
+
+
+class ServeConfig(NamedTuple):
+    """What a plugin offers.
+
+    Give `plugins` (for `handshake.protocol_version`), or `versioned_plugins` by application protocol version, or both.
+    A plugin ends when its host is gone; `outlive_host` leaves it running, for hosts that reattach.
+    `log_handler` false leaves the standard library's logging as the program configured it; otherwise what is logged
+    reaches the host as hclog JSON.
+    """
+
+    handshake: HandshakeConfig
+    plugins: PluginSet | None = None
+    versioned_plugins: Mapping[int, PluginSet] | None = None
+    outlive_host: bool = False
+    log_handler: bool = True
+
+
+def serve(config: ServeConfig) -> None:
+    """Serve until the host says Shutdown, or is gone; returns then, and the program ends as it likes.
+
+    Run by hand, without the host's magic cookie, it explains itself on stderr and exits with code 1.
+    Raises ConfigError for a configuration that cannot be served.
+    """
+    try:
+        check_magic_cookie(config.handshake, os.environ)
+    except (MagicCookieError, ConfigError) as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(1) from None
+    handshake_fd = take_handshake_fd()
+    try:
+        environment = PluginEnvironment.from_environ(os.environ)
+        for entry in environment.invalid_versions:
+            sys.stderr.write(f"server sent invalid plugin version {go_quote(entry)}\n")
+        sets = plugin_sets(config.handshake.protocol_version, config.plugins, config.versioned_plugins)
+        version = negotiate(sets, environment.protocol_versions)
+        server = GRPCServer()
+        for plugin in sets[version].values():
+            plugin.grpc_server(server)
+        if config.log_handler:
+            from .logs import install_log_handler
+
+            install_log_handler()
+        with listen(environment) as listener, OutputCapture() as output:
+            # A host that asks for the seventh field hears that this plugin does not multiplex.
+            multiplex = False if environment.multiplex_field else None
+            line = format_handshake(version, listener.network, listener.address, multiplex_supported=multiplex)
+            _run(listener, server.servicers, output, f"{line}\n".encode(), handshake_fd, config.outlive_host)
+    finally:
+        os.close(handshake_fd)
+
+
+def _run(
+    listener: Listener,
+    servicers: list[Servicer],
+    output: OutputCapture,
+    line: bytes,
+    handshake_fd: int,
+    outlive_host: bool,
+) -> None:
+    import asyncio
+
+    # Ctrl-C reaches every process of the terminal's foreground group; whether the plugin ends is the host's decision.
+    # A function and not SIG_IGN, which child processes would inherit.
+    previous = signal.signal(signal.SIGINT, _ignore)
+    try:
+        asyncio.run(_serve(listener, servicers, output, line, handshake_fd, outlive_host))
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+async def _serve(
+    listener: Listener,
+    servicers: list[Servicer],
+    output: OutputCapture,
+    line: bytes,
+    handshake_fd: int,
+    outlive_host: bool,
+) -> None:
+    import asyncio
+
+    from .grpc import serve_on
+    from .services import ControllerService, HealthService, StdioService
+
+    loop = asyncio.get_running_loop()
+    stopped = asyncio.Event()
+    output.buffer.writer_is_stuck = _StuckLoop(loop)
+
+    async def deliver_output() -> None:
+        await asyncio.to_thread(output.stop)
+        await asyncio.to_thread(output.buffer.wait_drained, 1.0)
+
+    server = await serve_on(
+        listener.socket,
+        [HealthService(), ControllerService(deliver_output, stopped.set), StdioService(output.buffer), *servicers],
+    )
+    if sys.platform != "win32":
+        loop.add_signal_handler(signal.SIGTERM, stopped.set)
+    os.write(handshake_fd, line)
+    watch = None if outlive_host else asyncio.create_task(_watch_host(stopped))
+    await stopped.wait()
+    if watch is not None:
+        watch.cancel()
+    await asyncio.to_thread(output.stop)
+    server.close()
+    await server.wait_closed()
+
+
+def _ignore(number: int, frame: object) -> None:
+    pass
+
+
+async def _watch_host(stopped: asyncio.Event) -> None:
+    """Set `stopped` when the process that launched this one is gone, however it ended: a plugin is no orphan."""
+    import asyncio
+
+    host = os.getppid()
+    while os.getppid() == host:  # noqa: ASYNC110 - the system tells nobody
+        await asyncio.sleep(_HOST_WATCH_SECONDS)
+    stopped.set()
+
+
+class _StuckLoop:
+    """Whether the event loop has not run for as long as somebody waits for it: it is itself printing."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._answered = True
+
+    def __call__(self) -> bool:
+        stuck = not self._answered
+        if self._answered:
+            self._answered = False
+            self._loop.call_soon_threadsafe(self._answer)
+        return stuck
+
+    def _answer(self) -> None:
+        self._answered = True

@@ -1,0 +1,134 @@
+"""Where a plugin listens.
+
+A plugin binds before it prints its handshake line, so a host may connect as soon as it has read the address.
+Source: go-plugin server.go, serverListener; the names and limits are those of its unix and TCP listeners.
+"""
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+from .core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from .core.environ import PluginEnvironment
+
+__all__ = ["Listener", "listen"]
+
+# sun_path holds 108 bytes on Linux and 104 elsewhere, with a NUL at its end.
+_SOCKET_PATH_LIMIT = 107 if sys.platform == "linux" else 103
+_BACKLOG = 128
+
+
+class Listener:
+    """A listening socket and what the handshake line says of it; a context manager that leaves no file behind."""
+
+    def __init__(self, sock: socket.socket, network: str, address: str, *, directory: str | None = None) -> None:
+        self.socket = sock
+        self.network = network
+        self.address = address
+        self._directory = directory
+
+    def close(self) -> None:
+        """Close the socket and remove its file, and the directory if one was made for it. Idempotent."""
+        self.socket.close()
+        if self.network == "unix":
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.address)
+        if self._directory is not None:
+            os.rmdir(self._directory)
+            self._directory = None
+
+    def __enter__(self) -> Listener:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def listen(environment: PluginEnvironment) -> Listener:
+    """A listener as `environment` asks for it: a unix socket, or TCP where there are none (Windows).
+
+    Raises ConfigError for an unknown socket group or an impossible port range, OSError if binding fails.
+    """
+    if sys.platform == "win32":
+        return _listen_tcp(environment.min_port, environment.max_port)
+    return _listen_unix(environment.socket_dir or os.environ.get("TMPDIR") or "/tmp", environment.socket_group)
+
+
+def _listen_unix(directory: str, group: str | None) -> Listener:
+    gid = None if group is None else _group_id(group)
+    private: str | None = None
+    if len(os.fsencode(directory)) + len("/plugin0123456789") > _SOCKET_PATH_LIMIT:
+        directory = private = _private_directory(gid)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        path = _bind_to_new_name(sock, directory)
+        # Nobody can connect before listen(), so there is no moment with wider permissions than these.
+        if gid is None:
+            os.chmod(path, 0o600)
+        else:
+            os.chown(path, -1, gid)
+            os.chmod(path, 0o660)
+        sock.listen(_BACKLOG)
+    except OSError:
+        sock.close()
+        if private is not None:
+            os.rmdir(private)
+        raise
+    return Listener(sock, "unix", path, directory=private)
+
+
+def _private_directory(gid: int | None) -> str:
+    # Imported here: a plugin with an ordinary TMPDIR need not pay for it at its start.
+    import tempfile
+
+    directory = tempfile.mkdtemp(prefix="plugin-dir", dir="/tmp")
+    if gid is not None:
+        os.chown(directory, -1, gid)
+        os.chmod(directory, 0o770)
+    return directory
+
+
+def _bind_to_new_name(sock: socket.socket, directory: str) -> str:
+    while True:
+        path = os.path.join(directory, f"plugin{int.from_bytes(os.urandom(4)):010d}")
+        try:
+            sock.bind(path)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise OSError(error.errno, error.strerror, path) from None
+        else:
+            return path
+
+
+def _group_id(group: str) -> int:
+    if group.isdecimal():
+        return int(group)
+    import grp
+
+    try:
+        return grp.getgrnam(group).gr_gid
+    except KeyError:
+        raise ConfigError(f'failed to find gid from "{group}": group: unknown group {group}') from None
+
+
+def _listen_tcp(min_port: int, max_port: int) -> Listener:
+    if min_port > max_port:
+        raise ConfigError(
+            f"PLUGIN_MIN_PORT value of {min_port} is greater than PLUGIN_MAX_PORT value of {max_port}"
+        )
+    for port in range(min_port, max_port + 1):
+        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            sock.bind(("127.0.0.1", port))
+            sock.listen(_BACKLOG)
+        except OSError:
+            sock.close()
+            continue
+        return Listener(sock, "tcp", "{}:{}".format(*sock.getsockname()))
+    raise ConfigError("couldn't bind plugin TCP listener")

@@ -1,0 +1,82 @@
+"""The JavaScript module contract as a go-plugin plugin, in both roles.
+
+Source: go-go-goja pkg/hashiplugin/shared.
+"""
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from goplugin import GRPCClient, GRPCPlugin, GRPCServer
+
+from .contract import (
+    GET_MANIFEST_PATH,
+    INVOKE_PATH,
+    Empty,
+    InvokeRequest,
+    InvokeResponse,
+    ModuleManifest,
+)
+
+if TYPE_CHECKING:
+    from grpclib.client import Channel
+    from grpclib.const import Handler
+
+    from .sdk import Module
+
+__all__ = ["JSModulePlugin", "RemoteModule"]
+
+
+class JSModulePlugin(GRPCPlugin):
+    """Serves `module` in a plugin process; dispenses a `RemoteModule` in a host, which needs no `module`."""
+
+    def __init__(self, module: Module | None = None) -> None:
+        self._module = module
+
+    def grpc_server(self, server: GRPCServer) -> None:
+        if self._module is None:
+            super().grpc_server(server)
+        else:
+            server.add_service(_ModuleService(self._module))
+
+    def grpc_client(self, client: GRPCClient) -> RemoteModule:
+        return RemoteModule(client.channel)
+
+
+class RemoteModule:
+    """A module in another process; its methods raise RemoteError, or PluginLostError if the process is gone."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    async def get_manifest(self, *, timeout: float | None = None) -> ModuleManifest:
+        """What the module says of itself, as sent: not validated."""
+        from goplugin.grpc import unary_unary
+
+        return await unary_unary(self._channel, GET_MANIFEST_PATH, Empty(), ModuleManifest, timeout=timeout)
+
+    async def invoke(self, request: InvokeRequest, *, timeout: float | None = None) -> InvokeResponse:
+        """Call one export; `timeout` in seconds travels to the plugin as the call's deadline."""
+        from goplugin.grpc import unary_unary
+
+        return await unary_unary(self._channel, INVOKE_PATH, request, InvokeResponse, timeout=timeout)
+
+
+class _ModuleService:
+    """Plain methods: a module's handlers may block."""
+
+    def __init__(self, module: Module) -> None:
+        self._module = module
+
+    def __mapping__(self) -> dict[str, Handler]:
+        from grpclib.const import Cardinality, Handler
+
+        return {
+            GET_MANIFEST_PATH: Handler(self.get_manifest, Cardinality.UNARY_UNARY, Empty, ModuleManifest),
+            INVOKE_PATH: Handler(self.invoke, Cardinality.UNARY_UNARY, InvokeRequest, InvokeResponse),
+        }
+
+    def get_manifest(self, request: Empty, context: object) -> ModuleManifest:
+        return self._module.manifest()
+
+    def invoke(self, request: InvokeRequest, context: object) -> InvokeResponse:
+        return self._module.invoke(request)

@@ -247,9 +247,8 @@ def _host_port_problem(address: str) -> str:
 
 def _protocol(protocol: str, allowed: Sequence[str]) -> str:
     if protocol not in allowed:
-        raise UnsupportedProtocolError(
-            f"unsupported plugin protocol {go_quote(protocol)}. Supported: {_go_list(allowed)}"
-        )
+        supported = _go_list(allowed)
+        raise UnsupportedProtocolError(f"unsupported plugin protocol {go_quote(protocol)}. Supported: {supported}")
     return protocol
 
 
@@ -297,9 +296,7 @@ def _check_multiplexing(fields: list[str]) -> None:
         )
     supported = GO_BOOLEANS.get(fields[6])
     if supported is None:
-        raise HandshakeError(
-            f"error parsing {go_quote(fields[6])} as a boolean for gRPC broker multiplexing support"
-        )
+        raise HandshakeError(f"error parsing {go_quote(fields[6])} as a boolean for gRPC broker multiplexing support")
     if not supported:
         raise HandshakeError(_NO_MULTIPLEXING)
 

@@ -38,7 +38,8 @@ _TRACEBACK_GOES_ON = (
 _TRACEBACK_ENDS = r"\S|\s*\+-+$"
 # Go prints the microseconds always, and reads nothing else.
 _TIMESTAMP = r"(?a:\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.,]\d{6}(?:Z|[+-]\d\d:\d\d))"
-_HALF_A_PAIR = "[\ud800-\udfff]"
+_SURROGATE_ESCAPE = r"\\u[dD][89a-fA-F]"
+_SURROGATE = "[\ud800-\udfff]"
 
 
 class Level(enum.IntEnum):
@@ -76,7 +77,7 @@ def format_entry(entry: LogEntry) -> str:
     """`entry` as hclog prints it: one JSON object in one line of ASCII, keys sorted, without a newline.
 
     `@message`, `@level` and `@timestamp` are strings whatever the fields say. A value that JSON does not know is
-    written as its `str()`, whose exceptions are not caught.
+    written as its `str()`. Raises what such a `str()` raises, and RecursionError for a value nested too deeply.
     """
     import json
 
@@ -90,7 +91,8 @@ def format_entry(entry: LogEntry) -> str:
         return json.dumps(line, default=str, sort_keys=True, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError):
         # NaN, a cycle, or a key inside a value that is no string: not worth losing the entry.
-        return json.dumps({key: str(value) for key, value in line.items()}, sort_keys=True, separators=(",", ":"))
+        plain = {key: value if isinstance(value, (str, int)) else str(value) for key, value in line.items()}
+        return json.dumps(plain, sort_keys=True, separators=(",", ":"))
 
 
 def parse_line(line: bytes | str) -> LogEntry:
@@ -127,9 +129,9 @@ def _json_object(text: str) -> dict[str, object]:
     import json
 
     value: Any = json.loads(text, parse_constant=_refuse_constant)
-    if "\\u" in text:
+    if re.search(_SURROGATE_ESCAPE, text):
         # JSON can spell half of a surrogate pair, which no stream can print; Go reads it as U+FFFD.
-        value = json.loads(re.sub(_HALF_A_PAIR, "\ufffd", json.dumps(value, ensure_ascii=False)))
+        value = json.loads(re.sub(_SURROGATE, "\ufffd", json.dumps(value, ensure_ascii=False)))
     return cast("dict[str, object]", value)
 
 

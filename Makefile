@@ -1,0 +1,28 @@
+# The work is done by scripts/, which CI and people may call directly.
+.DEFAULT_GOAL := help
+.PHONY: help setup test demo install-modules bench lock clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\): ## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-24s%s\n", $$1, $$2 }'
+
+setup: ## make .venv with the locked packages and this project
+	@scripts/setup
+
+test: ## run all checks and tests
+	@scripts/test
+
+demo: ## run a JavaScript tour through the six example plugins
+	@scripts/demo
+
+install-modules: ## install the six examples (DEFAULT_PLUGIN_DIR, default ~/.go-go-goja/plugins/examples)
+	@scripts/setup
+	@.venv/bin/python scripts/install_modules.py
+
+bench: ## run the benchmarks and print their tables
+	@scripts/bench
+
+lock: ## write requirements.txt anew from pyproject.toml
+	@scripts/lock
+
+clean: ## remove everything the other targets have made in the tree
+	@scripts/clean

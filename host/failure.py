@@ -1,0 +1,152 @@
+"""How a run that failed is reported: its exit code, and what went wrong as text or JSON.
+
+Rule 1: exit codes are decided here and nowhere else; an error that wraps another has the code of its origin.
+Rule 2: an error is one line, the facts about it indented below, and at the end what to do; as JSON it is one object
+with the same parts. A note on an exception (`add_note`) that reads `label: text` is such a fact.
+"""
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from goplugin.core.errors import (
+    ChecksumError,
+    ConfigError,
+    CoreVersionError,
+    HandshakeError,
+    IncompatibleVersionError,
+    LaunchError,
+    PluginLostError,
+    RemoteError,
+    UnsupportedProtocolError,
+)
+from goplugin.core.handshake import UnrecognizedLineError
+from goplugin.core.status import Code
+from jsbridge.engine import JSError
+from jsbridge.manifest import ManifestError
+
+from .errors import Interrupted, LoadError, NotFoundError, PolicyError
+
+__all__ = ["error_json", "error_text", "exit_code"]
+
+_FAILED, _USAGE, _NOT_FOUND, _NOT_ACCEPTED, _LOST, _FORBIDDEN = 1, 2, 3, 4, 5, 6
+
+_CODES: tuple[tuple[type[BaseException], int], ...] = (
+    (ConfigError, _USAGE),
+    (NotFoundError, _NOT_FOUND),
+    (HandshakeError, _NOT_ACCEPTED),
+    (ManifestError, _NOT_ACCEPTED),
+    (LaunchError, _LOST),
+    (PluginLostError, _LOST),
+    (PolicyError, _FORBIDDEN),
+    (ChecksumError, _FORBIDDEN),
+)
+_SCRIPT_CODES = {"MODULE_NOT_FOUND": _NOT_FOUND, "ERR_NOT_ALLOWED": _FORBIDDEN}
+
+_ALLOW = "name it with --allow-plugin-module, or leave that flag out to allow every module"
+_INSTALLED = "`list --all` shows what is installed; --plugin-dir names other directories"
+_HINTS: tuple[tuple[type[BaseException], str, str], ...] = (
+    (LaunchError, "timeout while waiting", "give it longer with --start-timeout, or see by hand what it waits for"),
+    (LaunchError, "fork/exec", "it was built for another machine, or its interpreter is gone: install it again"),
+    (LaunchError, "", "it was perhaps installed for another interpreter: install it again (`make install-modules`)"),
+    (UnrecognizedLineError, "", "the first line a plugin prints must be the handshake; other output belongs on stderr"),
+    (CoreVersionError, "", "rebuild the plugin with a library that speaks this version, or move it away"),
+    (IncompatibleVersionError, "", "rebuild the plugin for protocol version 1 of JavaScript modules, or move it away"),
+    (UnsupportedProtocolError, "", "serve the plugin over gRPC, or move it away"),
+    (HandshakeError, "", "the plugin's author has to correct its handshake; move the plugin away to go on without it"),
+    (ManifestError, "duplicate plugin module", "move one of the two away, or choose directories with --plugin-dir"),
+    (ManifestError, "", "the plugin's author has to correct the manifest; move the plugin away to go on without it"),
+    (PluginLostError, "", "the plugin's process ended or closed its connection; a new run starts it again"),
+    (PolicyError, "allowlist", _ALLOW),
+    (PolicyError, "is not executable", "`chmod +x` it, move it away, or leave out --strict to go on without it"),
+    (PolicyError, "", "move it away, or leave out --strict to go on without it"),
+    (JSError, "is not in the allowlist", _ALLOW),
+    (JSError, "Cannot find module 'plugin:", _INSTALLED),
+    (NotFoundError, "Cannot find module", _INSTALLED),
+    (Interrupted, "time limit", "give it longer with --timeout"),
+)
+"""What to do about an error of a kind whose text has something in it; the first that fits is taken."""
+
+
+def exit_code(error: BaseException) -> int:
+    """The exit code of a run that ended with `error`."""
+    for origin in _origins(error):
+        if isinstance(origin, Interrupted):
+            return origin.exit_code
+        if isinstance(origin, JSError) and origin.code in _SCRIPT_CODES:
+            return _SCRIPT_CODES[origin.code]
+        for kind, code in _CODES:
+            if isinstance(origin, kind):
+                return code
+    if isinstance(error, LoadError):
+        # Asked for its manifest, the plugin answered with an error, or with rubbish; or it hangs: as good as lost.
+        hangs = isinstance(error.cause, RemoteError) and error.cause.code is Code.DEADLINE_EXCEEDED
+        return _LOST if hangs else _NOT_ACCEPTED
+    return _FAILED
+
+
+def error_text(error: BaseException) -> str:
+    """`error` for people, on several lines."""
+    headline, *more = _message(error).splitlines() or [""]
+    lines = [f"error: {headline}", *(f"  {line}".rstrip() for line in more)]
+    facts = list(_facts(error))
+    width = max((len(label) for label, _ in facts), default=0) + 2
+    for label, text in facts:
+        first, *others = text.splitlines() or [""]
+        lines.append(f"  {f'{label}:'.ljust(width)}{first}")
+        lines += [f"  {' ' * width}{line}" for line in others]
+    return "\n".join(lines)
+
+
+def error_json(error: BaseException) -> str:
+    """`error` for programs, as one line of JSON: an object with the key `error`.
+
+    In it `message` is the whole text, `exit_code` the run's; the other keys are the labels of the facts.
+    """
+    facts = {label.replace(" ", "_"): text for label, text in _facts(error)}
+    return json.dumps(
+        {"error": {"type": type(error).__name__, "message": str(error), "exit_code": exit_code(error), **facts}}
+    )
+
+
+def _origins(error: BaseException) -> Iterator[BaseException]:
+    """`error`, what caused it, and so on."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__
+
+
+def _message(error: BaseException) -> str:
+    """The text of `error` without what is among its facts."""
+    if isinstance(error, LoadError):
+        return f"{error.stage}: {error.cause}"
+    if isinstance(error, JSError) and error.name == "Error":
+        return error.message
+    return str(error)
+
+
+def _facts(error: BaseException) -> Iterator[tuple[str, str]]:
+    """What else is known, each with its label; the hint is the last."""
+    if isinstance(error, JSError):
+        frames = [line.strip() for line in error.stack.splitlines() if line.startswith("    at ")]
+        if frames:
+            yield "stack", "\n".join(frames)
+    if isinstance(error, LoadError) and error.stderr:
+        yield "plugin stderr", error.stderr
+    for origin in _origins(error):
+        for note in getattr(origin, "__notes__", ()):
+            label, _, text = note.partition(": ")
+            yield label, text
+    hint = _hint(error)
+    if hint:
+        yield "hint", hint
+
+
+def _hint(error: BaseException) -> str:
+    """What to do, or "" where the error itself says it."""
+    for origin in _origins(error):
+        for kind, part, hint in _HINTS:
+            if isinstance(origin, kind) and part in str(origin):
+                return hint
+    return ""

@@ -1,0 +1,183 @@
+"""Plugin processes for callers that block: started side by side, called one at a time, ended together.
+
+The one module of the host that knows how a plugin is reached: goplugin's asyncio client, on an event loop in a thread
+of its own. Who owns a `PluginProcesses` owns every process started through it, however far the start has come.
+Source: go-go-goja pkg/hashiplugin/host, loadOne and wrapDiagnosticError, whose texts the stages have.
+"""
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from contextlib import ExitStack
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+import anyio
+from anyio.from_thread import start_blocking_portal
+
+from goplugin import Client, ClientConfig, Code, PluginError, PluginLostError, RemoteError
+from goplugin.core.environ import go_quote
+from jsbridge.contract import DISPENSE_NAME, HANDSHAKE, InvokeRequest, ModuleManifest
+from jsbridge.plugin import JSModulePlugin, RemoteModule
+
+from .errors import LoadError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+__all__ = ["PluginProcesses", "RunningPlugin"]
+
+_STDERR_TAIL = 4096
+
+
+class PluginProcesses:
+    """Every plugin process of one runtime; a context manager that ends them all."""
+
+    def __init__(self, *, start_timeout: float, call_timeout: float) -> None:
+        self._start_timeout = start_timeout
+        self._call_timeout = call_timeout
+        self._clients: list[Client] = []
+        self._starts: list[Future[RunningPlugin]] = []
+        self._closed = False
+        self._resources = ExitStack()
+        self._portal = self._resources.enter_context(start_blocking_portal(name="plugins"))
+
+    def __enter__(self) -> PluginProcesses:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def start(self, path: str) -> Future[RunningPlugin]:
+        """Begin to launch the plugin at `path`; the future resolves once its manifest has been read.
+
+        It fails with LoadError, and the process is gone then.
+        """
+        future = self._portal.start_task_soon(self._start, path)
+        self._starts.append(future)
+        return future
+
+    def invoke(self, remote: RemoteModule, request: InvokeRequest, timeout: float | None) -> Any:
+        """The result of one call. Raises what `RunningPlugin.invoke` does."""
+        if self._closed:
+            raise RemoteError(Code.CANCELLED, "grpc: the client connection is closing")
+        call = self._portal.start_task_soon(partial(remote.invoke, request, timeout=timeout))
+        try:
+            return call.result().result
+        finally:
+            call.cancel()  # the waiting may have been interrupted
+
+    def end(self, client: Client) -> None:
+        """End one plugin; returns when its process is gone. Idempotent."""
+        if not self._closed:
+            self._portal.call(client.kill)
+
+    def close(self) -> None:
+        """End all of them side by side, those still starting included; returns when they are gone. Idempotent."""
+        if self._closed:
+            return
+        for start in self._starts:
+            start.cancel()
+        self._portal.call(self._kill_all)
+        self._closed = True
+        self._resources.close()
+
+    async def _start(self, path: str) -> RunningPlugin:
+        tail = _Tail()
+        client = Client(
+            ClientConfig(
+                handshake=HANDSHAKE,
+                command=(path,),
+                plugins={DISPENSE_NAME: JSModulePlugin()},
+                start_timeout=self._start_timeout,
+                stderr=tail,
+                sync_stderr=tail,
+            )
+        )
+        self._clients.append(client)
+        stage = f"start plugin {go_quote(path)}"
+        try:
+            await client.start()
+            stage = f"dispense plugin service from {go_quote(path)}"
+            remote = cast("RemoteModule", await client.dispense(DISPENSE_NAME))
+            stage = f"read plugin manifest from {go_quote(path)}"
+            manifest = await remote.get_manifest(timeout=self._call_timeout)
+        except PluginError as error:
+            await client.kill()  # now its stderr is complete
+            raise LoadError(stage, error, path=path, stderr=tail.text()) from error
+        return RunningPlugin(path, manifest, self, client, remote, tail)
+
+    async def _kill_all(self) -> None:
+        async with anyio.create_task_group() as tasks:
+            for client in self._clients:
+                tasks.start_soon(client.kill)
+
+
+class RunningPlugin:
+    """A started plugin; its manifest has been read, not validated."""
+
+    def __init__(
+        self,
+        path: str,
+        manifest: ModuleManifest,
+        processes: PluginProcesses,
+        client: Client,
+        remote: RemoteModule,
+        tail: _Tail,
+    ) -> None:
+        self.path = path
+        self.manifest = manifest
+        self._processes = processes
+        self._client = client
+        self._remote = remote
+        self._tail = tail
+
+    @property
+    def pid(self) -> int:
+        """The process number."""
+        return int(self._client.id)
+
+    def invoke(self, export: str, method: str, args: Sequence[Any], timeout: float | None) -> Any:
+        """Call one export (`method` is "" for a function) and wait for its result.
+
+        Raises RemoteError if the plugin answers with an error, or with nothing within `timeout` seconds, and
+        PluginLostError if it is gone; their notes name the plugin.
+        """
+        try:
+            return self._processes.invoke(self._remote, InvokeRequest(export, method, tuple(args)), timeout)
+        except RemoteError as error:
+            error.add_note(f"plugin: {self.manifest.module_name} ({self.path})")
+            if isinstance(error, PluginLostError) and self.stderr_tail():
+                error.add_note(f"plugin stderr: {self.stderr_tail()}")
+            raise
+
+    def stderr_tail(self) -> str:
+        """The end of what the plugin wrote to stderr, at most 4096 bytes, stripped."""
+        return self._tail.text()
+
+    def close(self) -> None:
+        """End the process; returns when it is gone. Idempotent."""
+        self._processes.end(self._client)
+
+
+class _Tail(io.BytesIO):
+    """A sink that keeps the end of what is written to it, from whatever thread."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = threading.Lock()
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        written = bytes(data)
+        with self._lock:
+            end = (self.getvalue() + written)[-_STDERR_TAIL:]
+            self.seek(0)
+            self.truncate()
+            super().write(end)
+        return len(written)
+
+    def text(self) -> str:
+        with self._lock:
+            return self.getvalue().decode("utf-8", "replace").strip()

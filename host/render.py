@@ -1,0 +1,65 @@
+"""What the command line prints as data: values as JSON, and tables. Text out; nothing is printed here."""
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any, cast
+
+__all__ = ["json_text", "table"]
+
+
+def json_text(value: Any) -> str:
+    """`value` as JavaScript's JSON.stringify writes it, with blanks: 3.0 as 3, NaN and the infinities as null.
+
+    Depth costs memory, not stack.
+    """
+    out: list[str] = []
+    pending: list[Any] = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, dict):
+            pending += reversed(_members(cast("dict[str, Any]", item)))
+        elif isinstance(item, (list, tuple)):
+            pending += reversed(_items(cast("Sequence[Any]", item)))
+        else:
+            out.append(item if isinstance(item, _Written) else _scalar(item))
+    return "".join(out)
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows in aligned columns, two blanks apart, without blanks at the ends of lines."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+
+
+class _Written(str):
+    """JSON already, among values that are still to be written."""
+
+    __slots__ = ()
+
+
+_COMMA = _Written(", ")
+
+
+def _members(members: dict[str, Any]) -> list[Any]:
+    parts: list[Any] = []
+    for name, member in members.items():
+        parts += (_COMMA, _Written(_scalar(name) + ": "), member)
+    return [_Written("{"), *parts[1:], _Written("}")]
+
+
+def _items(items: Sequence[Any]) -> list[Any]:
+    parts: list[Any] = []
+    for item in items:
+        parts += (_COMMA, item)
+    return [_Written("["), *parts[1:], _Written("]")]
+
+
+def _scalar(value: str | float | bool | None) -> str:
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return "null"
+        if value.is_integer() and abs(value) < 1e21:  # where JavaScript, too, changes to an exponent
+            return str(int(value))
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,93 @@
+"""The header of an installed example is right for the kernel, for /bin/sh and for Python."""
+from __future__ import annotations
+
+import ast
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from scripts.install_modules import EXAMPLES, executable_text, install, main
+from tests.support import requirement
+
+SOURCE = '"""What the plugin is for."""\nfrom __future__ import annotations\n\nANSWER = 42\n'
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "example.py"
+    path.write_text(SOURCE)
+    return path
+
+
+@pytest.mark.parametrize("directory", ["plain", "with spaces", "it's \"quoted\" $HOME `x`", "x" * 250 + "/" + "y" * 99])
+def test_an_installed_file_runs_under_its_interpreter_wherever_that_lives(
+    tmp_path: Path, source: Path, directory: str
+) -> None:
+    python = tmp_path / directory / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text("#!/bin/sh\nprintf '%s|' \"$@\"\n")
+    python.chmod(0o755)
+    target = tmp_path / "goja-plugin-x y"
+    install(source, target, str(python))
+
+    output = subprocess.run([target, "first argument", ""], check=True, stdout=subprocess.PIPE, text=True).stdout
+
+    assert output == f"-P|-m|goplugin|run|{target}|first argument||"
+
+
+def test_an_installed_file_is_still_the_python_module(tmp_path: Path, source: Path) -> None:
+    install(source, tmp_path / "installed", "/usr/bin/python3")
+    text = (tmp_path / "installed").read_text()
+
+    namespace: dict[str, object] = {}
+    exec(compile(text, "installed", "exec", dont_inherit=True), namespace)
+
+    assert text.endswith(SOURCE)
+    assert namespace["ANSWER"] == 42
+    assert (ast.get_docstring(ast.parse(text)) or "").endswith("What the plugin is for.")
+
+
+def test_anyone_may_run_an_installed_file_and_nothing_else_is_left(tmp_path: Path, source: Path) -> None:
+    directory = tmp_path / "plugins"
+    directory.mkdir()
+    install(source, directory / "installed", "/usr/bin/python3")
+
+    assert stat.S_IMODE((directory / "installed").stat().st_mode) == 0o755
+    assert [path.name for path in directory.iterdir()] == ["installed"]
+
+
+def test_an_example_without_a_docstring_is_refused_and_the_old_file_stays(tmp_path: Path, source: Path) -> None:
+    install(source, tmp_path / "installed", "/usr/bin/python3")
+    before = (tmp_path / "installed").read_text()
+    source.write_text("import sys\n")
+
+    with pytest.raises(SyntaxError):
+        install(source, tmp_path / "installed", "/usr/bin/python3")
+
+    assert (tmp_path / "installed").read_text() == before
+
+
+@requirement("jm.install")
+def test_all_examples_are_installed_under_their_plugin_names(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEFAULT_PLUGIN_DIR", str(tmp_path / "plugins" / "examples"))
+
+    main([])
+
+    names = ["clock", "failing", "greeter", "kv", "system-info", "validator"]
+    targets = {name: tmp_path / "plugins" / "examples" / f"goja-plugin-examples-{name}" for name in names}
+    assert sorted((tmp_path / "plugins" / "examples").iterdir()) == sorted(targets.values())
+    assert capsys.readouterr().out.splitlines() == [f"installing {name} -> {path}" for name, path in targets.items()]
+
+
+def test_the_directory_may_be_given_as_an_argument(tmp_path: Path) -> None:
+    main(["--dir", str(tmp_path)])
+
+    assert len(list(tmp_path.iterdir())) == len(list(EXAMPLES.glob("[!_]*.py")))
+
+
+def test_python_sees_no_end_of_the_string_in_a_path_full_of_quotes() -> None:
+    ast.parse(executable_text(SOURCE, "/''''/'python"))

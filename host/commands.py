@@ -37,7 +37,7 @@ def execute(arguments: Arguments) -> None:
         return
     from .runtime import Runtime
 
-    logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
+    _set_up_logging(arguments)
     verb = _VERBS[arguments.verb]
     with Interrupts(arguments.timeout) as interrupts:
         runtime = Runtime(
@@ -51,6 +51,13 @@ def execute(arguments: Arguments) -> None:
             interrupts.call(lambda: verb(runtime, arguments))
         finally:
             runtime.close()
+
+
+def _set_up_logging(arguments: Arguments) -> None:
+    """Show the host's own warnings. What a plugin wrote is part of the errors where it matters."""
+    handler = logging.NullHandler() if arguments.json else logging.StreamHandler()
+    handler.addFilter(lambda record: not record.name.startswith("plugin."))
+    logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s", handlers=[handler])
 
 
 def _version(arguments: Arguments) -> None:

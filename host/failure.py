@@ -46,6 +46,7 @@ _SCRIPT_CODES = {"MODULE_NOT_FOUND": _NOT_FOUND, "ERR_NOT_ALLOWED": _FORBIDDEN}
 _ALLOW = "name it with --allow-plugin-module, or leave that flag out to allow every module"
 _INSTALLED = "`list --all` shows what is installed; --plugin-dir names other directories"
 _HINTS: tuple[tuple[type[BaseException], str, str], ...] = (
+    (LoadError, "read plugin manifest", "it starts, but does not answer as a JavaScript module should: move it away"),
     (LaunchError, "timeout while waiting", "give it longer with --start-timeout, or see by hand what it waits for"),
     (LaunchError, "fork/exec", "it was built for another machine, or its interpreter is gone: install it again"),
     (LaunchError, "", "it was perhaps installed for another interpreter: install it again (`make install-modules`)"),

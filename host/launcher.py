@@ -33,7 +33,7 @@ _STDERR_TAIL = 4096
 
 
 class PluginProcesses:
-    """Every plugin process of one runtime; a context manager that ends them all."""
+    """Every plugin process of one runtime; `close` ends them all."""
 
     def __init__(self, *, start_timeout: float, call_timeout: float) -> None:
         self._start_timeout = start_timeout
@@ -43,12 +43,6 @@ class PluginProcesses:
         self._closed = False
         self._resources = ExitStack()
         self._portal = self._resources.enter_context(start_blocking_portal(name="plugins"))
-
-    def __enter__(self) -> PluginProcesses:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
     def start(self, path: str) -> Future[RunningPlugin]:
         """Begin to launch the plugin at `path`; the future resolves once its manifest has been read.

@@ -15,7 +15,7 @@ from .values import encode_value
 if TYPE_CHECKING:
     from google.protobuf.struct_pb2 import Value
 
-__all__ = ["ArgumentError", "Call", "format_number", "mismatch", "out_of_range", "too_many"]
+__all__ = ["ArgumentError", "Call", "format_number", "mismatch", "out_of_range"]
 
 _GO_TYPES: dict[type, str] = {
     type(None): "<nil>",
@@ -122,12 +122,6 @@ def mismatch(where: int | str, want: str, value: object) -> ArgumentError:
 def out_of_range(index: int, count: int) -> ArgumentError:
     """The error for the argument at `index` that is missing; there are `count`."""
     return ArgumentError(f"sdk call argument {index} out of range (have {count})")
-
-
-def too_many(most: int, count: int) -> ArgumentError:
-    """The error for `count` arguments where a handler takes `most`."""
-    expected = f"at most {most} argument{'s' * (most > 1)}" if most else "no arguments"
-    return ArgumentError(f"sdk call expected {expected}, got {count}")
 
 
 def format_number(value: float) -> str:

@@ -5,8 +5,9 @@
 
 Rule 1: a function whose only parameter is annotated `Call`, or is called `call` and not annotated, takes the call
 itself and looks after its arguments.
-Rule 2: every other function takes the arguments. They are checked from left to right; a list's or dict's own
-parameters too (`list[str]`). Nothing is converted, except that `int` takes a number without fraction and gets an int.
+Rule 2: every other function takes the arguments, as many as it has parameters. They are checked from left to right,
+the insides of a `list[str]` too. Nothing is converted, but that `int` takes an integral number and gets an int. What
+comes beyond the parameters is ignored, as JavaScript does it: `keys.map(store.get)` passes three arguments.
 Rule 3: an argument that is missing, or null where the annotation takes no None, leaves its parameter its default:
 JavaScript passes `undefined` for a parameter it skips, and on the wire that is null.
 Rule 4: annotations are read at the first call. Until then a plugin has better things to do, and names that are
@@ -21,7 +22,7 @@ from typing import Any, NamedTuple, Union, get_args, get_origin
 from goplugin.core.environ import go_quote
 from goplugin.core.errors import ConfigError
 
-from .call import ArgumentError, Call, format_number, mismatch, out_of_range, too_many
+from .call import ArgumentError, Call, format_number, mismatch, out_of_range
 
 __all__ = ["Handler"]
 
@@ -108,8 +109,6 @@ def _bind(handler: Callable[..., object], label: str) -> Callable[[Call], object
             raise out_of_range(len(args), len(args))
         if read_rest:
             values += [read_rest(args[index], index) for index in range(len(reads), len(args))]
-        elif len(args) > len(reads):
-            raise too_many(len(reads), len(args))
         return handler(*values)
 
     return run

@@ -49,7 +49,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 def collects_everything(config: pytest.Config) -> bool:
     """Whether this run collects all tests, with no path, expression or earlier result to narrow it down."""
-    narrowed = config.stash.get(NARROWED, False) or any(map(config.getoption, ("lf", "ignore", "ignore_glob")))
+    narrowed = config.stash.get(NARROWED, False) or any(
+        config.getoption(name, default=False) for name in ("lf", "ignore", "ignore_glob")
+    )
     return config.args_source is pytest.Config.ArgsSource.TESTPATHS and not narrowed
 
 

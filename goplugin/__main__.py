@@ -24,7 +24,11 @@ def main(arguments: list[str]) -> None:
         raise SystemExit(2)
     protect_stdout()
     sys.argv = arguments[1:]
-    sys.path[0] = os.path.dirname(os.path.abspath(path))
+    directory = os.path.dirname(os.path.realpath(path))
+    if sys.flags.safe_path:  # -P: there is no working directory to take the place of
+        sys.path.insert(0, directory)
+    else:
+        sys.path[0] = directory
     _run_as_main(path)
 
 
@@ -36,6 +40,7 @@ def _run_as_main(path: str) -> None:
         code = compile(file.read(), path, "exec", dont_inherit=True)
     __main__.__file__ = path
     __main__.__spec__ = None
+    __main__.__package__ = None
     exec(code, __main__.__dict__)
 
 

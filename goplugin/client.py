@@ -19,14 +19,16 @@ from .core.environ import host_environment
 from .core.errors import ConfigError, LaunchError, PluginError, RemoteError
 from .core.handshake import HandshakeConfig, HandshakeLine, parse_handshake
 from .core.lifecycle import Event, Lifecycle, State
-from .core.messages import STDOUT, Empty, HealthCheckRequest, HealthCheckResponse, StdioData
+from .core.messages import STDERR, STDOUT, Empty, HealthCheckRequest, HealthCheckResponse, StdioData
 from .core.status import Code
 from .core.versions import client_plugin_sets
 from .grpc import Channel, channel_to, unary_stream, unary_unary
-from .logs import StderrLog
+from .logs import StderrLog, write_to_sink
 from .plugin import GRPCClient, PluginSet
 from .process import PluginProcess
+from .proctree import ProcessTree
 from .services import HEALTH_CHECK_PATH, HEALTH_SERVICE_NAME, SHUTDOWN_PATH, STREAM_STDIO_PATH
+from .transport import remove_dead_socket
 
 __all__ = ["Client", "ClientConfig"]
 
@@ -127,17 +129,17 @@ class Client:
         this client was killed before.
         """
         async with self._lock:
-            if self._handshake is not None:
-                return self._handshake
-            if self._lifecycle.state is not State.NEW:
+            if self._lifecycle.state is State.EXITED:
                 raise ConfigError("this client's plugin has ended; a new start takes a new Client")
-            try:
-                self._handshake = await self._launch()
-            except BaseException:
-                await self._end(grace=0.0)
-                raise
-            self._lifecycle.advance(Event.HANDSHAKE_ACCEPTED)
-            self._connect(self._handshake)
+            if self._handshake is None:
+                try:
+                    self._handshake = await self._launch()
+                except BaseException:
+                    with anyio.CancelScope(shield=True):
+                        await self._end(grace=0.0)
+                    raise
+                self._lifecycle.advance(Event.HANDSHAKE_ACCEPTED)
+                self._connect(self._handshake)
             return self._handshake
 
     async def _launch(self) -> HandshakeLine:
@@ -171,19 +173,21 @@ class Client:
 
     async def _sync_output(self, channel: Channel) -> None:
         """Pass on what the plugin prints, from before the first call to the end of the connection."""
-        sinks = {STDOUT: self._config.sync_stdout}
+        sinks = {STDOUT: self._config.sync_stdout, STDERR: self._config.sync_stderr}
 
         def receive(data: StdioData) -> None:
-            sink = sinks.get(data.channel, self._config.sync_stderr)
-            if sink is not None:
-                sink.write(data.data)
+            if data.channel in sinks:
+                write_to_sink(sinks[data.channel], data.data)
+            else:
+                log.warning("unknown channel, dropping %d bytes: %d", len(data.data), data.channel)
 
         try:
             await unary_stream(channel, STREAM_STDIO_PATH, Empty(), StdioData, receive)
-        except RemoteError as error:
-            if error.code is Code.UNIMPLEMENTED:
+        except PluginError as error:
+            code = error.code if isinstance(error, RemoteError) else None
+            if code is Code.UNIMPLEMENTED:
                 log.warning("stdio service not available, stdout/stderr syncing unavailable")
-            elif error.code not in (Code.UNAVAILABLE, Code.CANCELLED):
+            elif code not in (Code.UNAVAILABLE, Code.CANCELLED):
                 log.exception("error receiving data")
 
     async def dispense(self, name: str) -> object:
@@ -212,51 +216,73 @@ class Client:
     async def kill(self, *, grace: float = 2.0) -> None:
         """End the plugin: ask it to shut down, wait `grace` seconds for its exit, then kill it with its descendants.
 
-        Returns when the process is reaped and its socket file removed. Idempotent. Cancellation is held back until it
-        is done; everything in it is bounded.
+        Returns when the process is reaped and its socket file removed. Idempotent. Cancelled, it waits no longer for
+        an exit of the plugin's own will, but still for the end; everything in it is bounded.
         """
-        async with self._lock:
-            await self._end(grace)
+        # anyio's cancellation comes again at every step, the first included; asyncio's comes once for each cancel().
+        with anyio.CancelScope(shield=True):
+            async with self._lock:
+                await self._end(grace)
 
     async def _end(self, grace: float) -> None:
         process = self._process
         if process is None or self._lifecycle.state is State.EXITED:
             return
-        with anyio.CancelScope(shield=True):
-            family = process.family()
+        family = process.family()
+        try:
             if self._channel is not None and not process.exited:
-                self._lifecycle.advance(Event.SHUTDOWN_SENT)
                 await self._shutdown(self._channel, process, grace)
-            await anyio.to_thread.run_sync(process.kill, family)
-            await self._disconnect()
-            self._lifecycle.advance(Event.PROCESS_EXITED)
-            log.debug("%s ended with code %d", process.name, process.exit_code.result())
-            if self._handshake is not None and self._handshake.network == "unix":
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(self._handshake.address)
+        finally:
+            await self._reap(process, family)
 
     async def _shutdown(self, channel: Channel, process: PluginProcess, grace: float) -> None:
+        self._lifecycle.advance(Event.SHUTDOWN_SENT)
         with anyio.move_on_after(grace):
             # A Go plugin hangs up instead of answering: whatever comes back, only the exit counts.
-            with contextlib.suppress(RemoteError):
+            with contextlib.suppress(PluginError):
                 await unary_unary(channel, SHUTDOWN_PATH, Empty(), Empty)
             await _result_of(process.exit_code)
             return
         log.warning("plugin failed to exit gracefully: %s", process.name)
 
+    async def _reap(self, process: PluginProcess, family: ProcessTree) -> None:
+        cancelled = await _done(asyncio.get_running_loop().run_in_executor(None, process.kill, family))
+        self._lifecycle.advance(Event.PROCESS_EXITED)
+        log.debug("%s ended with code %d", process.name, process.exit_code.result())
+        if (path := process.announced_socket) is not None:
+            remove_dead_socket(path)
+        await self._disconnect()
+        if cancelled is not None:
+            raise cancelled
+
     async def _disconnect(self) -> None:
-        if self._stdio is not None:
-            # The stream ends by itself once the process is gone, and what it still holds belongs to the sinks.
-            with anyio.move_on_after(_STDIO_END_SECONDS):
-                await asyncio.wait([self._stdio])
-            self._stdio.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._stdio
-        if self._channel is not None:
-            self._channel.close()
-            self._channel = None
+        try:
+            if self._stdio is not None:
+                # The stream ends by itself once the process is gone, and what it still holds belongs to the sinks.
+                await asyncio.wait([self._stdio], timeout=_STDIO_END_SECONDS)
+        finally:
+            if self._stdio is not None:
+                self._stdio.cancel()
+            if self._channel is not None:
+                self._channel.close()
+                self._channel = None
+
+
+async def _done(future: asyncio.Future[None]) -> asyncio.CancelledError | None:
+    """Wait until `future` is done, whatever cancellations come meanwhile; the last of them is the result."""
+    cancelled: asyncio.CancelledError | None = None
+    while not future.done():
+        try:
+            await asyncio.wait([future])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    future.result()
+    return cancelled
 
 
 async def _result_of(future: Future[T]) -> T:
-    # Shielded: cancelling the wait must not cancel a future that the process's threads will set.
-    return await asyncio.shield(asyncio.wrap_future(future))
+    # Shielded: cancelling the wait must not cancel a future that the process's threads will set. If that is an
+    # exception then, nobody waits for it any more, and asyncio is not to complain about that.
+    waiter = asyncio.wrap_future(future)
+    waiter.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return await asyncio.shield(waiter)

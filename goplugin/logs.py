@@ -11,7 +11,9 @@ from typing import IO
 from .core.handshake import NEED_DATA
 from .core.hclog import Level, LogEntry, StderrParser, format_entry
 
-__all__ = ["HclogFormatter", "StderrLog", "install_log_handler"]
+__all__ = ["HclogFormatter", "StderrLog", "install_log_handler", "write_to_sink"]
+
+log = logging.getLogger("goplugin.logs")
 
 _TRANSPORT_LOGGERS = ("asyncio", "grpclib", "h2", "hpack", "hyperframe")
 _RECORD_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -37,13 +39,22 @@ def install_log_handler() -> None:
     Writes to a copy of descriptor 2, which is the host's even while `sys.stderr` is captured. The libraries that carry
     the plugin's own calls log from WARNING on: they say several lines about every frame.
     """
-    handler = logging.StreamHandler(os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8"))
+    handler = logging.StreamHandler(os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", closefd=False))
     handler.setFormatter(HclogFormatter())
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(logging.DEBUG)
     for name in _TRANSPORT_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def write_to_sink(sink: IO[bytes] | None, data: bytes) -> None:
+    """Pass on what a plugin printed. A sink that fails is the host's own trouble: the plugin must not stop over it."""
+    if sink is not None:
+        try:
+            sink.write(data)
+        except (OSError, ValueError):  # ValueError: it is closed
+            log.exception("failed to copy all bytes")
 
 
 class StderrLog:
@@ -60,8 +71,7 @@ class StderrLog:
     def receive(self, data: bytes) -> None:
         """Take the next bytes of stderr; b"" is its end."""
         if data:
-            if self._sink is not None:
-                self._sink.write(data)
+            write_to_sink(self._sink, data)
             self._parser.receive_data(data)
         else:
             self._parser.receive_eof()

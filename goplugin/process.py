@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import IO, cast
 
-from .core.errors import HandshakeError, LaunchError
+from .core.errors import ConfigError, HandshakeError, LaunchError
 from .core.handshake import NEED_DATA, HandshakeReader
 from .proctree import ProcessTree
 
@@ -61,7 +61,7 @@ class PluginProcess:
 
         It stays in the host's process group: a terminal stops whatever reads from it in a group of its own.
         `receive_stderr` is called in a thread with each piece of stderr, and once with b"" at its end.
-        Raises LaunchError if the system cannot run it.
+        Raises LaunchError if the system cannot run it, ConfigError for a text that no command or environment can hold.
         """
         path = command[0]
         try:
@@ -70,6 +70,8 @@ class PluginProcess:
             )
         except OSError as error:
             raise LaunchError(f"fork/exec {path}: {_launch_text(error)}") from error
+        except ValueError as error:
+            raise ConfigError(f"fork/exec {path}: {error}") from error
         return cls(popen, os.path.basename(path), receive_stderr)
 
     @property
@@ -81,6 +83,14 @@ class PluginProcess:
     def stderr_tail(self) -> str:
         """The end of what the plugin wrote to stderr, at most 4096 bytes, stripped."""
         return self._stderr_tail.decode("utf-8", "replace").strip()
+
+    @property
+    def announced_socket(self) -> str | None:
+        """The unix socket of its handshake line, acceptable or not; None if it named none so far."""
+        if not self.handshake_line.done() or self.handshake_line.exception() is not None:
+            return None
+        fields = self.handshake_line.result().split("|")
+        return fields[3].rstrip("\r") if fields[2:3] == ["unix"] and len(fields) > 3 else None
 
     def wait(self, timeout: float) -> bool:
         """Wait at most `timeout` seconds for the exit; whether it has happened."""
@@ -125,7 +135,7 @@ class PluginProcess:
                     reader.receive_data(data) if data else reader.receive_eof()
                     line = reader.next_event()
                 except HandshakeError as error:
-                    self.handshake_line.set_exception(self._early_exit() or error)
+                    self.handshake_line.set_exception(error if data else self._early_exit() or error)
                     break
                 if line is not NEED_DATA:
                     self.handshake_line.set_result(line)
@@ -138,9 +148,8 @@ class PluginProcess:
             return None
         self._readers[1].join(_READERS_JOIN_SECONDS)
         code = self.exit_code.result()
-        how = f"with code {code}" if code >= 0 else f"by signal {signal.Signals(-code).name}"
         return LaunchError(
-            f"plugin exited before we could connect: {self.name} ended {how} and printed no handshake line",
+            f"plugin exited before we could connect: {self.name} ended {_how(code)} and printed no handshake line",
             exit_code=code,
             stderr=self.stderr_tail,
         )
@@ -151,6 +160,16 @@ class PluginProcess:
                 self._stderr_tail = (self._stderr_tail + data)[-_STDERR_TAIL:]
                 self._receive_stderr(data)
         self._receive_stderr(b"")
+
+
+def _how(code: int) -> str:
+    """How a process ended, in words."""
+    if code >= 0:
+        return f"with code {code}"
+    try:
+        return f"by signal {signal.Signals(-code).name}"
+    except ValueError:  # a real-time signal has no name
+        return f"by signal {-code}"
 
 
 def _launch_text(error: OSError) -> str:

@@ -5,10 +5,12 @@ services, handshake line, then the streams change hands.
 """
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from .core.environ import PluginEnvironment, go_quote
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["ServeConfig", "serve"]
 
 _HOST_WATCH_SECONDS = 0.5
+_STUCK_AFTER_SECONDS = 0.1
+_END_SECONDS = 1.0
 
 
 class ServeConfig(NamedTuple):
@@ -49,7 +53,7 @@ def serve(config: ServeConfig) -> None:
     """Serve until the host says Shutdown, or is gone; returns then, and the program ends as it likes.
 
     Run by hand, without the host's magic cookie, it explains itself on stderr and exits with code 1.
-    Raises ConfigError for a configuration that cannot be served.
+    Raises ConfigError for a configuration that cannot be served, and for a place where nothing can listen.
     """
     try:
         check_magic_cookie(config.handshake, os.environ)
@@ -70,21 +74,24 @@ def serve(config: ServeConfig) -> None:
             from .logs import install_log_handler
 
             install_log_handler()
-        with listen(environment) as listener, OutputCapture() as output:
+
+        def announce(listener: Listener) -> None:
             # A host that asks for the seventh field hears that this plugin does not multiplex.
             multiplex = False if environment.multiplex_field else None
             line = format_handshake(version, listener.network, listener.address, multiplex_supported=multiplex)
-            _run(listener, server.servicers, output, f"{line}\n".encode(), handshake_fd, config.outlive_host)
+            os.write(handshake_fd, f"{line}\n".encode())
+
+        with OutputCapture() as output:
+            _run(environment, server.servicers, output, announce, config.outlive_host)
     finally:
         os.close(handshake_fd)
 
 
 def _run(
-    listener: Listener,
+    environment: PluginEnvironment,
     servicers: list[Servicer],
     output: OutputCapture,
-    line: bytes,
-    handshake_fd: int,
+    announce: Callable[[Listener], None],
     outlive_host: bool,
 ) -> None:
     import asyncio
@@ -93,17 +100,16 @@ def _run(
     # A function and not SIG_IGN, which child processes would inherit.
     previous = signal.signal(signal.SIGINT, _ignore)
     try:
-        asyncio.run(_serve(listener, servicers, output, line, handshake_fd, outlive_host))
+        asyncio.run(_serve(environment, servicers, output, announce, outlive_host))
     finally:
         signal.signal(signal.SIGINT, previous)
 
 
 async def _serve(
-    listener: Listener,
+    environment: PluginEnvironment,
     servicers: list[Servicer],
     output: OutputCapture,
-    line: bytes,
-    handshake_fd: int,
+    announce: Callable[[Listener], None],
     outlive_host: bool,
 ) -> None:
     import asyncio
@@ -114,54 +120,60 @@ async def _serve(
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
     output.buffer.writer_is_stuck = _StuckLoop(loop)
+    stdio = StdioService(output.buffer)
 
     async def deliver_output() -> None:
         await asyncio.to_thread(output.stop)
-        await asyncio.to_thread(output.buffer.wait_drained, 1.0)
+        await stdio.wait_sent(_END_SECONDS)
 
-    server = await serve_on(
-        listener.socket,
-        [HealthService(), ControllerService(deliver_output, stopped.set), StdioService(output.buffer), *servicers],
-    )
+    # From here on nobody who ends this process, short of SIGKILL, makes it leave its socket behind.
     if sys.platform != "win32":
         loop.add_signal_handler(signal.SIGTERM, stopped.set)
-    os.write(handshake_fd, line)
-    watch = None if outlive_host else asyncio.create_task(_watch_host(stopped))
-    await stopped.wait()
-    if watch is not None:
-        watch.cancel()
-    await asyncio.to_thread(output.stop)
-    server.close()
-    await server.wait_closed()
+    with listen(environment) as listener:
+        controller = ControllerService(deliver_output, stopped.set)
+        server = await serve_on(listener.socket, [HealthService(), controller, stdio, *servicers])
+        # Looked at before the announcement, which fails if the host has ended by then.
+        host = os.getppid()
+        try:
+            announce(listener)
+        except BrokenPipeError:
+            stopped.set()
+        watch = None if outlive_host else asyncio.create_task(_watch_host(host, stopped))
+        await stopped.wait()
+        if watch is not None:
+            watch.cancel()
+        await deliver_output()
+        await server.end(_END_SECONDS)
 
 
 def _ignore(number: int, frame: object) -> None:
     pass
 
 
-async def _watch_host(stopped: asyncio.Event) -> None:
-    """Set `stopped` when the process that launched this one is gone, however it ended: a plugin is no orphan."""
+async def _watch_host(host: int, stopped: asyncio.Event) -> None:
+    """Set `stopped` when `host`, which launched this process, is gone, however it ended: a plugin is no orphan."""
     import asyncio
 
-    host = os.getppid()
     while os.getppid() == host:  # noqa: ASYNC110 - the system tells nobody
         await asyncio.sleep(_HOST_WATCH_SECONDS)
     stopped.set()
 
 
 class _StuckLoop:
-    """Whether the event loop has not run for as long as somebody waits for it: it is itself printing."""
+    """Whether the event loop has not run for a while, though somebody waits for it: it is itself printing."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._answered = True
+        self._asked: float | None = None
 
     def __call__(self) -> bool:
-        stuck = not self._answered
-        if self._answered:
-            self._answered = False
-            self._loop.call_soon_threadsafe(self._answer)
-        return stuck
+        asked = self._asked  # the loop may answer at any moment
+        if asked is None:
+            self._asked = time.monotonic()
+            with contextlib.suppress(RuntimeError):  # closed, and so stuck for good
+                self._loop.call_soon_threadsafe(self._answer)
+            return False
+        return time.monotonic() - asked > _STUCK_AFTER_SECONDS
 
     def _answer(self) -> None:
-        self._answered = True
+        self._asked = None

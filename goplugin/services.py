@@ -5,6 +5,7 @@ Source: go-plugin grpc_server.go, grpc_controller.go and grpc_stdio.go; grpc.hea
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, cast
 
@@ -95,14 +96,19 @@ class StdioService:
     def __init__(self, output: OutputBuffer) -> None:
         self._output = output
         self._data_ready = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        output.on_data = lambda: loop.call_soon_threadsafe(self._data_ready.set)
+        self._loop = asyncio.get_running_loop()
+        self._streams: set[asyncio.Task[Any]] = set()
+        output.on_data = self._wake
 
     def __mapping__(self) -> dict[str, Handler]:
         return {STREAM_STDIO_PATH: Handler(self.stream_stdio, Cardinality.UNARY_STREAM, Empty, StdioData)}
 
     async def stream_stdio(self, stream: Stream[Any, Any]) -> None:
         await stream.recv_message()
+        task = asyncio.current_task()
+        assert task is not None
+        self._streams.add(task)
+        task.add_done_callback(self._streams.discard)
         # Headers at once: a host may wait for them before it makes its first call.
         await stream.send_initial_metadata()
         while not self._output.finished:
@@ -111,3 +117,12 @@ class StdioService:
                 await stream.send_message(data)
             if not self._output.finished:
                 await self._data_ready.wait()
+
+    async def wait_sent(self, timeout: float) -> None:
+        """Wait until those who listen have everything, once the output is closed; at most `timeout` seconds."""
+        if self._streams:
+            await asyncio.wait(self._streams, timeout=timeout)
+
+    def _wake(self) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
+            self._loop.call_soon_threadsafe(self._data_ready.set)

@@ -24,6 +24,7 @@ __all__ = ["OutputBuffer", "OutputCapture", "protect_stdout", "take_handshake_fd
 
 _CHUNK = 64 * 1024
 _BUFFER_LIMIT = 1024 * 1024
+_STUCK_CHECK_SECONDS = 0.1
 _DRAIN_SECONDS = 1.0
 
 # Not configuration but a fact about the process, like its descriptor table: where the real stdout went.
@@ -34,9 +35,10 @@ def protect_stdout() -> None:
     """Move the real stdout to a private descriptor and point descriptor 1 to stderr. Idempotent."""
     global _handshake_fd
     if _handshake_fd is None:
-        sys.stdout.flush()
         _handshake_fd = os.dup(1)
         os.dup2(2, 1)
+        # Afterwards, so that what a program has printed but Python still holds is no handshake line either.
+        sys.stdout.flush()
 
 
 def take_handshake_fd() -> int:
@@ -60,29 +62,22 @@ class OutputBuffer:
         self._chunks: deque[StdioData] = deque()
         self._size = 0
         self._changed = threading.Condition()
-        self._readers = 0
+        self._limited = True
+        self._open = True
         self.on_data: Callable[[], object] = lambda: None
         self.writer_is_stuck: Callable[[], bool] = lambda: False
 
-    def reader_started(self) -> None:
+    def put(self, data: StdioData) -> bool:
+        """Add one chunk; blocks while the buffer is full. False if it is closed, and the chunk dropped."""
         with self._changed:
-            self._readers += 1
-
-    def reader_ended(self) -> None:
-        with self._changed:
-            self._readers -= 1
-            self._changed.notify_all()
-        self.on_data()
-
-    def put(self, data: StdioData) -> None:
-        """Add one chunk; blocks while the buffer is full."""
-        with self._changed:
-            while self._size > _BUFFER_LIMIT and not self._changed.wait(0.1):
-                if self.writer_is_stuck():
-                    break
+            while self._size > _BUFFER_LIMIT and self._limited and not self.writer_is_stuck():
+                self._changed.wait(_STUCK_CHECK_SECONDS)
+            if not self._open:
+                return False
             self._chunks.append(data)
             self._size += len(data.data)
         self.on_data()
+        return True
 
     def get(self) -> StdioData | None:
         """The next chunk, or None if there is none now."""
@@ -94,15 +89,22 @@ class OutputBuffer:
             self._changed.notify_all()
             return data
 
+    def lift_limit(self) -> None:
+        """From now on nobody waits: the process ends, and the host may be gone."""
+        with self._changed:
+            self._limited = False
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """From now on nothing is added."""
+        with self._changed:
+            self._open = False
+        self.on_data()
+
     @property
     def finished(self) -> bool:
         """No chunk is left and none will come."""
-        return self._readers == 0 and not self._chunks
-
-    def wait_drained(self, timeout: float) -> bool:
-        """Wait until every chunk has been fetched; False if that takes longer than `timeout` seconds."""
-        with self._changed:
-            return self._changed.wait_for(lambda: not self._chunks, timeout)
+        return not self._open and not self._chunks
 
 
 class OutputCapture:
@@ -114,6 +116,7 @@ class OutputCapture:
     def __init__(self) -> None:
         self.buffer = OutputBuffer()
         self._threads: list[threading.Thread] = []
+        self._stopping = threading.Lock()
 
     def __enter__(self) -> OutputCapture:
         self._stop_read, self._stop_write = os.pipe()
@@ -123,27 +126,33 @@ class OutputCapture:
         os.dup2(write_end, 1)
         os.close(write_end)
         cast("io.TextIOWrapper", sys.stdout).reconfigure(line_buffering=True)
+        # Never closed, because somebody's log handler may hold it when this capture has ended.
         sys.stderr = self._captured_stderr = os.fdopen(
-            self._pump(STDERR), "w", buffering=1, encoding="utf-8", errors="backslashreplace"
+            self._pump(STDERR), "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False
         )
         return self
 
-    def flush(self) -> None:
-        """Give what is still in Python's own buffers to the pipes."""
-        sys.stdout.flush()
-        sys.stderr.flush()
-
     def stop(self) -> None:
-        """Give both streams back and wait until the readers have passed on what was printed by now. Idempotent.
+        """Give both streams back, wait until the readers have passed on what was printed by now, close the buffer.
 
-        A child process that inherited descriptor 1 may print on; nobody reads that any more.
+        A child process that inherited descriptor 1 may print on; nobody reads that any more. Idempotent, from any
+        thread.
         """
-        if not self._threads:
-            return
-        self.flush()
+        with self._stopping:
+            if self._threads:
+                self._stop()
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+    def _stop(self) -> None:
+        # First, because a flush waits for whoever else is printing, and that one may wait for a host that is gone.
+        self.buffer.lift_limit()
+        sys.stdout.flush()
+        self._captured_stderr.flush()
         os.dup2(self._stdout_fd, 1)
         os.close(self._stdout_fd)
-        # Not closed: somebody's log handler may hold it. What it writes from now on goes where stderr always went.
+        # What a holder writes from now on goes where stderr always went.
         os.dup2(2, self._captured_stderr.fileno())
         sys.stderr = self._stderr
         os.close(self._stop_write)
@@ -151,9 +160,7 @@ class OutputCapture:
             thread.join(_DRAIN_SECONDS)
         self._threads.clear()
         os.close(self._stop_read)
-
-    def __exit__(self, *exc: object) -> None:
-        self.stop()
+        self.buffer.close()
 
     def _pump(self, channel: int) -> int:
         """Start a thread that reads a new pipe into the buffer; returns the pipe's write end."""
@@ -161,7 +168,6 @@ class OutputCapture:
         thread = threading.Thread(
             target=self._read, args=(read_end, channel), name=f"goplugin-stdio-{channel}", daemon=True
         )
-        self.buffer.reader_started()
         self._threads.append(thread)
         thread.start()
         return write_end
@@ -173,7 +179,7 @@ class OutputCapture:
         try:
             # Descriptors are compared, not events: the one that stops is hung up, and so may be the pipe.
             while any(ready == fd for ready, _ in poll.poll()) and (chunk := os.read(fd, _CHUNK)):
-                self.buffer.put(StdioData(channel, chunk))
+                if not self.buffer.put(StdioData(channel, chunk)):
+                    break
         finally:
             os.close(fd)
-            self.buffer.reader_ended()

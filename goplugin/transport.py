@@ -9,7 +9,9 @@ import contextlib
 import errno
 import os
 import socket
+import stat
 import sys
+from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from .core.errors import ConfigError
@@ -17,11 +19,13 @@ from .core.errors import ConfigError
 if TYPE_CHECKING:
     from .core.environ import PluginEnvironment
 
-__all__ = ["Listener", "listen"]
+__all__ = ["Listener", "listen", "remove_dead_socket"]
 
 # sun_path holds 108 bytes on Linux and 104 elsewhere, with a NUL at its end.
 _SOCKET_PATH_LIMIT = 107 if sys.platform == "linux" else 103
+_LAST_PORT = 65535
 _BACKLOG = 128
+_PRIVATE_DIRECTORY = "plugin-dir"
 
 
 class Listener:
@@ -39,9 +43,9 @@ class Listener:
         if self.network == "unix":
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.address)
-        if self._directory is not None:
-            os.rmdir(self._directory)
-            self._directory = None
+            if self._directory is not None:
+                with contextlib.suppress(FileNotFoundError):
+                    os.rmdir(self._directory)
 
     def __enter__(self) -> Listener:
         return self
@@ -53,45 +57,56 @@ class Listener:
 def listen(environment: PluginEnvironment) -> Listener:
     """A listener as `environment` asks for it: a unix socket, or TCP where there are none (Windows).
 
-    Raises ConfigError for an unknown socket group or an impossible port range, OSError if binding fails.
+    Raises ConfigError for an unknown socket group, a directory that takes no socket, or an impossible port range.
     """
     if sys.platform == "win32":
         return _listen_tcp(environment.min_port, environment.max_port)
     return _listen_unix(environment.socket_dir or os.environ.get("TMPDIR") or "/tmp", environment.socket_group)
 
 
+def remove_dead_socket(path: str) -> None:
+    """Remove the socket that an ended plugin left behind, with the directory if it made one for it.
+
+    `path` is what the plugin said: another file that it names stays, and so does a socket on which somebody listens.
+    """
+    with contextlib.suppress(OSError, ValueError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            return
+        probe.setblocking(False)
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)
+            if os.path.basename(os.path.dirname(path)).startswith(_PRIVATE_DIRECTORY):
+                os.rmdir(os.path.dirname(path))
+
+
 def _listen_unix(directory: str, group: str | None) -> Listener:
     gid = None if group is None else _group_id(group)
     private: str | None = None
-    if len(os.fsencode(directory)) + len("/plugin0123456789") > _SOCKET_PATH_LIMIT:
-        directory = private = _private_directory(gid)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
+    with contextlib.ExitStack() as failed, _translated_errors():
+        failed.callback(sock.close)
+        if len(os.fsencode(directory)) + len("/plugin0123456789") > _SOCKET_PATH_LIMIT:
+            # Imported here: a plugin with an ordinary TMPDIR need not pay for it at its start.
+            import tempfile
+
+            directory = private = tempfile.mkdtemp(prefix=_PRIVATE_DIRECTORY, dir="/tmp")
+            failed.callback(os.rmdir, directory)
+            _set_mode(directory, gid, owner=0o700, group=0o770)
         path = _bind_to_new_name(sock, directory)
+        failed.callback(os.unlink, path)
         # Nobody can connect before listen(), so there is no moment with wider permissions than these.
-        if gid is None:
-            os.chmod(path, 0o600)
-        else:
-            os.chown(path, -1, gid)
-            os.chmod(path, 0o660)
+        _set_mode(path, gid, owner=0o600, group=0o660)
         sock.listen(_BACKLOG)
-    except OSError:
-        sock.close()
-        if private is not None:
-            os.rmdir(private)
-        raise
+        failed.pop_all()
     return Listener(sock, "unix", path, directory=private)
 
 
-def _private_directory(gid: int | None) -> str:
-    # Imported here: a plugin with an ordinary TMPDIR need not pay for it at its start.
-    import tempfile
-
-    directory = tempfile.mkdtemp(prefix="plugin-dir", dir="/tmp")
+def _set_mode(path: str, gid: int | None, *, owner: int, group: int) -> None:
     if gid is not None:
-        os.chown(directory, -1, gid)
-        os.chmod(directory, 0o770)
-    return directory
+        os.chown(path, -1, gid)
+    os.chmod(path, owner if gid is None else group)
 
 
 def _bind_to_new_name(sock: socket.socket, directory: str) -> str:
@@ -106,9 +121,20 @@ def _bind_to_new_name(sock: socket.socket, directory: str) -> str:
             return path
 
 
+@contextlib.contextmanager
+def _translated_errors() -> Generator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(f"open {error.filename}: {(error.strerror or str(error)).lower()}") from error
+
+
 def _group_id(group: str) -> int:
     if group.isdecimal():
-        return int(group)
+        gid = int(group)
+        if gid >> 32:
+            raise ConfigError(f"failed to parse \"{group}\" group's gid as an integer")
+        return gid
     import grp
 
     try:
@@ -122,7 +148,7 @@ def _listen_tcp(min_port: int, max_port: int) -> Listener:
         raise ConfigError(
             f"PLUGIN_MIN_PORT value of {min_port} is greater than PLUGIN_MAX_PORT value of {max_port}"
         )
-    for port in range(min_port, max_port + 1):
+    for port in range(max(min_port, 0), min(max_port, _LAST_PORT) + 1):
         sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:
             sock.bind(("127.0.0.1", port))

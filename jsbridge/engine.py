@@ -95,8 +95,11 @@ class Engine(Protocol):
 
 
 class DukpyEngine:
-    """`Engine` in this process, on dukpy 0.6. While JavaScript runs, no other Python thread does; a plugin call lets
-    them. There is no time limit; an exception that a signal handler raises ends a script, on the main thread only.
+    """`Engine` in this process, on dukpy 0.6.
+
+    While JavaScript runs, no other Python thread does; a plugin call lets them. There is no time limit. An exception
+    that a signal handler raises ends a script, on the main thread only. If the signal comes just as a plugin call
+    begins, it arrives as a KeyboardInterrupt with the exception's repr: let the handler take a note of its own.
 
     `registry` says what `require` finds, at the time it is called. `call_timeout` (seconds) goes with every plugin
     call. `stdout` and `stderr` take the lines of console.log and console.error (default: this process's). `explain`
@@ -114,6 +117,7 @@ class DukpyEngine:
         env: Mapping[str, str] | None = None,
     ) -> None:
         self._lock = threading.RLock()
+        self._depth = 0  # a plugin call may evaluate code in the engine that makes it
         self._bridge = Bridge(
             registry,
             call_timeout=call_timeout,
@@ -151,11 +155,14 @@ class DukpyEngine:
             if self._interpreter is None:
                 raise LocalProtocolError("the JavaScript engine is closed")
             interpreter = self._interpreter  # a script may close its own engine
+            self._depth += 1
             try:
-                reply: str = interpreter.run("$jsbridge.serve(dukpy)", request)
+                reply: str = interpreter.run("$jsbridge.serve(dukpy)", {**request, "nested": self._depth > 1})
             except JSRuntimeError as error:
                 reply = "r" + str(error)
-            stop, self._bridge.stop = self._bridge.stop, None
+            finally:
+                self._depth -= 1
+                stop, self._bridge.stop = self._bridge.stop, None
             if stop is not None:
                 raise stop
             kind, text = reply[0], reply[1:]

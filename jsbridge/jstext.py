@@ -4,7 +4,7 @@
     Python -> JavaScript   JSON, because the engine's own parser reads it: `write`, and `write_exact` for the values
                            that JSON or the C encoder of Python's json cannot take
 
-Rule 1: numbers stay exact. A JavaScript number without a fraction arrives as int, -0 as -0.0.
+Rule 1: numbers stay exact. A JavaScript number without a fraction arrives as int up to 2**53 - 1, -0 as -0.0.
 Rule 2: the fast path is json's C code; it recurses, so deep values (up to MAX_DEPTH) take a slower way that does not.
 """
 from __future__ import annotations

@@ -62,8 +62,6 @@ function describe(thrown) {
   return about;
 }
 
-var depth = 0;
-
 // One request of Python's, answered with a text whose first letter says what follows: `v`alue, `u`ndefined,
 // `t`ext for people, `e`rror, `l`ost exception.
 function serve(request) {
@@ -71,15 +69,12 @@ function serve(request) {
   // eval_string puts these two into the global object each time.
   delete global.dukpy;
   delete global.call_python;
-  if (depth === 0) stopped = false;
-  depth++;
+  if (!request.nested) stopped = false;
   lost = "";
   try {
     reply = answer(request);
   } catch (error) {
     reply = "e" + quote(describe(error));
-  } finally {
-    depth--;
   }
   return lost ? "l" + lost : reply;
 }

@@ -12,10 +12,14 @@ var stopped = false;
 var lost = "";
 
 function python(name, argument) {
-  var reply;
+  var reply = ask(name, argument);
+  return reply === undefined ? exactOutcome(ask("outcome")) : reply;
+}
+
+function ask(name, argument) {
   if (stopped) throw new Error("the script is being stopped");
   try {
-    reply = callPython(name, argument);
+    return callPython(name, argument);
   } catch (error) {
     // Either a signal's exception is pending in Python, unknown to JavaScript, or one was lost on entering Python.
     // Anything else, such as a full heap, is this call's own trouble.
@@ -27,7 +31,6 @@ function python(name, argument) {
     }
     throw error;
   }
-  return reply === undefined ? exactOutcome(callPython("outcome")) : reply;
 }
 
 function exactOutcome(outcome) {

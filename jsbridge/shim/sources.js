@@ -64,8 +64,9 @@ function traceOf(error) {
 // Code typed by a user runs as one piece of the global scope, over many evaluations. An indirect eval keeps its let,
 // const and class to itself, so each of those names is published as a property of the global object that reads and
 // writes the binding: the next piece sees it, closures share it, and declaring it again is allowed, as in a console.
+// (In a piece that says "use strict", var and function are its own: there JavaScript gives an eval its own scope.)
 function evaluatePiece(text, name) {
-  var names = lexicalNames(text), prefix = STRICT.test(text) ? "\"use strict\";" : "";
+  var prefix = STRICT.test(text) ? "\"use strict\";" : "", names = lexicalNames(prefix, text);
   if (names.length) prefix += "void this.$jsbridge.publish({" + names.map(accessors).join() + "});";
   return compile(name, prefix, text, "");
 }
@@ -90,9 +91,9 @@ var RESERVED = new RegExp("^(?:" + [
 
 // The names that `text` declares at its top level with let, const or class. Only a parser can tell, so the engine's
 // own is asked: exactly these names cannot be declared again with var.
-function lexicalNames(text) {
+function lexicalNames(prefix, text) {
   var seen = Object.create(null), candidates;
-  if (!/\b(?:let|const|class)\b/.test(text) || !isScript(text)) return [];
+  if (!/\b(?:let|const|class)\b/.test(text) || !isScript(prefix, text)) return [];
   candidates = text.match(IDENTIFIER).filter(function (name) {
     if (seen[name] || RESERVED.test(name)) return false;
     seen[name] = true;
@@ -117,9 +118,9 @@ function clashes(text, names) {
 }
 
 // A script is parsed as a whole before its first statement runs.
-function isScript(text) {
+function isScript(prefix, text) {
   try {
-    return evaluate("throw null;" + text);
+    return evaluate(prefix + "throw null;" + text);
   } catch (error) {
     return error === null;
   }

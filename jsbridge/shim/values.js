@@ -7,6 +7,8 @@
 
 var MAX_DEPTH = 10000;  // as in values.py
 
+var MAX_SAFE = 9007199254740991;
+
 var isArray = Array.isArray;
 var keysOf = Object.keys;
 var quote = JSON.stringify;
@@ -50,8 +52,11 @@ function quoted(string) {
   return text.indexOf("\\ud") < 0 ? text : quote(string.replace(LONE_SURROGATE, keepPairs));
 }
 
+// An integer stays one while it is exact; beyond, String() makes up digits, and Python must read it as a float.
 function numberText(number) {
-  return number === 0 && 1 / number < 0 ? "-0.0" : String(number);
+  if (number === 0 && 1 / number < 0) return "-0.0";
+  if (number <= MAX_SAFE && number >= -MAX_SAFE) return String(number);
+  return String(number).replace(/^-?\d+$/, "$&.0");
 }
 
 // The text of an object that stands for one value: a boxed number or boolean, or bytes, which cross as base64.
@@ -178,7 +183,7 @@ function packArguments(args) {
       packed[i] = value;
     } else if (value === undefined || value === null) {
       packed[i] = null;
-    } else if (type === "number" && value - value === 0 && (value !== 0 || 1 / value > 0)) {
+    } else if (type === "number" && value <= MAX_SAFE && value >= -MAX_SAFE && (value !== 0 || 1 / value > 0)) {
       packed[i] = value;
     } else {
       packed[i] = [toText(value, "convert argument " + i, "a plugin")];

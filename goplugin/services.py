@@ -115,6 +115,8 @@ class StdioService:
             self._data_ready.clear()
             while (data := self._output.get()) is not None:
                 await stream.send_message(data)
+                # As long as the host's window is open, sending never waits; but it is not alone on this loop.
+                await asyncio.sleep(0)
             if not self._output.finished:
                 await self._data_ready.wait()
 

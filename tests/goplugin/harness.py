@@ -4,6 +4,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import gc
 import io
 import os
 import select
@@ -159,12 +160,11 @@ def has_ended(pid: int) -> bool:
 
 
 def left_behind() -> set[str]:
-    """Sockets, directories, child processes and threads that plugins of this process have left so far."""
+    """Sockets, child processes and threads that plugins of this process have left so far."""
     sockets = {str(path) for path in Path(tempfile.gettempdir()).rglob("plugin*") if path.is_socket()}
-    directories = {str(path) for path in Path("/tmp").glob("plugin-dir*")}
     children = {pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()}
     threads = {thread.name for thread in threading.enumerate()}
-    return sockets | directories | {f"process {pid}" for pid in children} | {f"thread {name}" for name in threads}
+    return sockets | {f"process {pid}" for pid in children} | {f"thread {name}" for name in threads}
 
 
 @contextlib.contextmanager
@@ -175,16 +175,22 @@ def nothing_left_behind() -> Iterator[None]:
     for thread in threading.enumerate():
         if f"thread {thread.name}" not in before:
             thread.join(1.0)  # it may still be at its very last statement
-    assert left_behind() - before == set()
+    left = left_behind() - before
+    assert not left, left
 
 
 def asynchronous(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
     """Runs an async test in a loop of its own, and sees that it leaves nothing behind."""
 
     async def body(*args: P.args, **kwargs: P.kwargs) -> None:
+        complaints: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda loop, complaint: complaints.append(complaint))
         async with asyncio.timeout(SECONDS * 2):
             await test(*args, **kwargs)
-        assert asyncio.all_tasks() == {asyncio.current_task()}
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        assert not tasks, tasks
+        gc.collect()  # asyncio complains of what nobody has looked at when it is collected
+        assert not complaints, complaints
 
     @functools.wraps(test)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:

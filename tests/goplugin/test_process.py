@@ -260,7 +260,7 @@ def test_kill_takes_the_descendants_with_it(launch: Launch) -> None:
 
     process.kill()
 
-    assert [has_ended(pid) for pid in family] == [True, True]
+    assert [wait_for_exit(pid) for pid in family] == [True, True]
 
 
 @requirement("us.kill-tree")

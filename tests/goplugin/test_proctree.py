@@ -112,7 +112,7 @@ while True:
     assert wait_for_exit(root.pid)
     assert root.stdout is not None
     pids = [first, *map(int, root.stdout)]  # to the end: nobody is left who holds the pipe
-    assert all(has_ended(pid) for pid in pids)
+    assert all(wait_for_exit(pid) for pid in pids)
 
 
 @pytest.mark.parametrize("name", ["a b", ") R 1 1 (", "(", "line\nbreak", "h\u00e9"])

@@ -176,6 +176,25 @@ async def test_everything_is_sent_before_the_wait_for_it_ends() -> None:
 
 
 @asynchronous
+async def test_much_output_leaves_turns_to_others() -> None:
+    output = OutputBuffer()
+    chunks = [StdioData(STDOUT, b"%d" % number) for number in range(1000)]
+    for chunk in chunks:
+        output.put(chunk)
+    output.close()
+    received: list[StdioData] = []
+    turns = 0
+    async with serving(StdioService(output)) as channel:
+        task = stream(channel, received)
+        while not task.done():
+            await asyncio.sleep(0)
+            turns += 1
+
+    assert received == chunks
+    assert turns >= len(chunks)
+
+
+@asynchronous
 async def test_nobody_waits_for_a_host_that_does_not_listen() -> None:
     output = OutputBuffer()
     output.put(StdioData(STDOUT, b"unheard"))

@@ -101,7 +101,7 @@ def refusal(host: JSHost, export: str, *args: object) -> str:
 
 @requirement(
     *("gp.cross-language", "gp.cookie", "gp.grpc.health", "gp.grpc.controller", "gp.grpc.stdio"),
-    *("gp.log.stdlib", "gp.log.structured", "jm.contract"),
+    *("gp.log.stdlib", "gp.log.structured", "jm.contract", "jm.sdk.serve"),
 )
 class TestPythonPluginInGoHost(EchoRules):
     @requirement("gp.grpc.limits")

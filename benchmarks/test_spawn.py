@@ -6,10 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from jsbridge.contract import DISPENSE_NAME, HANDSHAKE
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from goplugin import Client, ClientConfig
+from jsbridge.contract import DISPENSE_NAME, HANDSHAKE
 from jsbridge.plugin import JSModulePlugin, RemoteModule
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from jsbridge.contract import DISPENSE_NAME, HANDSHAKE, InvokeRequest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from goplugin import Client, ClientConfig
+from jsbridge.contract import DISPENSE_NAME, HANDSHAKE, InvokeRequest
 from jsbridge.plugin import JSModulePlugin, RemoteModule
 
 REQUEST = InvokeRequest(export_name="greet", args=("hello",))

@@ -1,14 +1,14 @@
 """Reading a handshake line: once per launch."""
 from __future__ import annotations
 
-from pytest_benchmark.fixture import BenchmarkFixture
-
 from goplugin.core.handshake import HandshakeReader, format_handshake, parse_handshake
+
+from .fixture import Benchmark
 
 CERTIFICATE = b"\x30\x82\x02\x4f" + bytes(0x24F)
 
 
-def test_parse_a_plain_line(benchmark: BenchmarkFixture) -> None:
+def test_parse_a_plain_line(benchmark: Benchmark) -> None:
     line = format_handshake(1, "unix", "/tmp/plugin2531227878")
 
     parsed = benchmark(parse_handshake, line, versions=(1,), allowed_protocols=("grpc",))
@@ -16,7 +16,7 @@ def test_parse_a_plain_line(benchmark: BenchmarkFixture) -> None:
     assert parsed.address == "/tmp/plugin2531227878"
 
 
-def test_parse_a_line_with_a_certificate(benchmark: BenchmarkFixture) -> None:
+def test_parse_a_line_with_a_certificate(benchmark: Benchmark) -> None:
     line = format_handshake(1, "unix", "/tmp/plugin2531227878", server_cert=CERTIFICATE)
 
     parsed = benchmark(parse_handshake, line, versions=(1,), allowed_protocols=("grpc",))
@@ -24,7 +24,7 @@ def test_parse_a_line_with_a_certificate(benchmark: BenchmarkFixture) -> None:
     assert parsed.server_cert == CERTIFICATE
 
 
-def test_find_the_line_in_the_stream(benchmark: BenchmarkFixture) -> None:
+def test_find_the_line_in_the_stream(benchmark: Benchmark) -> None:
     data = format_handshake(1, "unix", "/tmp/plugin2531227878").encode() + b"\n"
 
     def read() -> object:

@@ -3,14 +3,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pytest_benchmark.fixture import BenchmarkFixture
-
 from host import Runtime
+
+from .fixture import Benchmark
 
 CALLS = 100
 
 
-def test_js_calls_a_plugin(benchmark: BenchmarkFixture, plugin_dir: Path) -> None:
+def test_js_calls_a_plugin(benchmark: Benchmark, plugin_dir: Path) -> None:
     """100 calls in one script: entering the engine costs a garbage collection, which is not what a call costs."""
     with Runtime(plugin_dirs=[str(plugin_dir)]) as runtime:
         runtime.eval('const greeter = require("plugin:examples:greeter")')
@@ -21,7 +21,7 @@ def test_js_calls_a_plugin(benchmark: BenchmarkFixture, plugin_dir: Path) -> Non
     assert reply == "hello, hello"
 
 
-def test_js_enters_the_engine(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
+def test_js_enters_the_engine(benchmark: Benchmark, tmp_path: Path) -> None:
     """What the engine costs without a plugin, to be taken off the row above."""
     with Runtime(plugin_dirs=[str(tmp_path)]) as runtime:
         assert benchmark(runtime.eval, "1 + 1") == 2

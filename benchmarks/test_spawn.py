@@ -6,19 +6,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pytest_benchmark.fixture import BenchmarkFixture
-
 from goplugin import Client, ClientConfig
 from jsbridge.contract import DISPENSE_NAME, HANDSHAKE
 from jsbridge.plugin import JSModulePlugin, RemoteModule
 
+from .fixture import Benchmark
 
-def test_bare_interpreter(benchmark: BenchmarkFixture) -> None:
+
+def test_bare_interpreter(benchmark: Benchmark) -> None:
     """The floor: no plugin written in Python can start faster."""
     benchmark.pedantic(lambda: subprocess.run([sys.executable, "-c", "pass"], check=True), rounds=20, warmup_rounds=2)
 
 
-def test_spawn_to_first_reply(benchmark: BenchmarkFixture, plugin_dir: Path) -> None:
+def test_spawn_to_first_reply(benchmark: Benchmark, plugin_dir: Path) -> None:
     config = ClientConfig(
         handshake=HANDSHAKE,
         command=[str(plugin_dir / "goja-plugin-examples-greeter")],

@@ -4,16 +4,16 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from pytest_benchmark.fixture import BenchmarkFixture
-
 from goplugin import Client, ClientConfig
 from jsbridge.contract import DISPENSE_NAME, HANDSHAKE, InvokeRequest
 from jsbridge.plugin import JSModulePlugin, RemoteModule
 
+from .fixture import Benchmark
+
 REQUEST = InvokeRequest(export_name="greet", args=("hello",))
 
 
-def test_asyncio_client_to_a_plugin_of_ours(benchmark: BenchmarkFixture, plugin_dir: Path) -> None:
+def test_asyncio_client_to_a_plugin_of_ours(benchmark: Benchmark, plugin_dir: Path) -> None:
     config = ClientConfig(
         handshake=HANDSHAKE,
         command=[str(plugin_dir / "goja-plugin-examples-greeter")],

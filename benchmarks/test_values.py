@@ -1,13 +1,14 @@
 """google.protobuf.Value to Python and back: twice per argument and result. The protobuf rows are the yardstick."""
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from google.protobuf import struct_pb2
-from pytest_benchmark.fixture import BenchmarkFixture
 
 from jsbridge.values import decode_value, encode_value
+
+from .fixture import Benchmark
 
 VALUES: dict[str, Any] = {
     "short string": "hello",
@@ -21,26 +22,26 @@ for _ in range(100):
 
 
 @pytest.mark.parametrize("name", VALUES)
-def test_encode(benchmark: BenchmarkFixture, name: str) -> None:
+def test_encode(benchmark: Benchmark, name: str) -> None:
     wire = benchmark(encode_value, VALUES[name])
 
     assert decode_value(wire) == VALUES[name]
 
 
 @pytest.mark.parametrize("name", VALUES)
-def test_decode(benchmark: BenchmarkFixture, name: str) -> None:
+def test_decode(benchmark: Benchmark, name: str) -> None:
     assert benchmark(decode_value, encode_value(VALUES[name])) == VALUES[name]
 
 
 @pytest.mark.parametrize("name", ["short string", "small object", "10,000 numbers"])
-def test_encode_with_protobuf(benchmark: BenchmarkFixture, name: str) -> None:
+def test_encode_with_protobuf(benchmark: Benchmark, name: str) -> None:
     wire = benchmark(lambda: to_message(VALUES[name]).SerializeToString())
 
     assert decode_value(wire) == VALUES[name]
 
 
 @pytest.mark.parametrize("name", ["short string", "small object", "10,000 numbers"])
-def test_decode_with_protobuf(benchmark: BenchmarkFixture, name: str) -> None:
+def test_decode_with_protobuf(benchmark: Benchmark, name: str) -> None:
     wire = encode_value(VALUES[name])
 
     assert benchmark(lambda: from_message(struct_pb2.Value.FromString(wire))) == VALUES[name]
@@ -64,7 +65,7 @@ def _fill(message: struct_pb2.Value, value: Any) -> None:
             message.string_value = value
         case list():
             items = message.list_value.values
-            for item in value:
+            for item in cast("list[Any]", value):
                 _fill(items.add(), item)
         case _:
             entries = message.struct_value.fields

@@ -26,8 +26,8 @@ from .metadata import Metadata
 
 __all__ = [
     "ConnectionEnded", "Event", "GoingAway", "MessageReceived", "PingAcknowledged", "RequestEnded", "RequestHead",
-    "RequestReceived", "ResponseEnded", "ResponseStarted", "SettingsChanged", "Status", "StreamReset", "StreamWritable",
-    "UnaryRequest", "UnaryResponse",
+    "RequestReceived", "ResponseEnded", "ResponseStarted", "SettingsChanged", "Status", "StreamReset",
+    "StreamWritable", "UnaryRequest", "UnaryResponse", "Value",
 ]
 
 

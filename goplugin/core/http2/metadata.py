@@ -21,8 +21,8 @@ from .faults import CallFault
 from .hpack import FIELD_OVERHEAD, encode_field
 
 __all__ = [
-    "UNLIMITED", "Metadata", "MetadataLike",
-    "decode_metadata", "decode_timeout", "encode_binary", "encode_metadata", "encode_timeout",
+    "Metadata", "MetadataLike", "UNLIMITED", "decode_binary", "decode_metadata", "decode_timeout", "encode_binary",
+    "encode_metadata", "encode_timeout",
 ]
 
 Metadata = tuple[tuple[str, "str | bytes"], ...]

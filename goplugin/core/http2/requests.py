@@ -19,7 +19,7 @@ from .headers import Fields, split_fields
 from .hpack import encode_field
 from .metadata import MetadataLike, decode_metadata, decode_timeout, encode_metadata, encode_timeout
 
-__all__ = ["CONTENT_TYPE", "RequestParser", "RequestWriter", "is_grpc"]
+__all__ = ["CONTENT_TYPE", "RequestParser", "RequestWriter", "is_grpc", "parse_trailers"]
 
 CONTENT_TYPE = "application/grpc"
 

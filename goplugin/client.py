@@ -19,7 +19,18 @@ from .core.environ import host_environment
 from .core.errors import ConfigError, LaunchError, PluginError, RemoteError
 from .core.handshake import HandshakeConfig, HandshakeLine, parse_handshake
 from .core.lifecycle import Event, Lifecycle, State
-from .core.messages import STDERR, STDOUT, Empty, HealthCheckRequest, HealthCheckResponse, StdioData
+from .core.messages import (
+    HEALTH_CHECK_PATH,
+    HEALTH_SERVICE_NAME,
+    SHUTDOWN_PATH,
+    STDERR,
+    STDOUT,
+    STREAM_STDIO_PATH,
+    Empty,
+    HealthCheckRequest,
+    HealthCheckResponse,
+    StdioData,
+)
 from .core.status import Code
 from .core.versions import client_plugin_sets
 from .grpc import Channel, channel_to, unary_stream, unary_unary
@@ -27,7 +38,6 @@ from .logs import StderrLog, write_to_sink
 from .plugin import GRPCClient, PluginSet
 from .process import PluginProcess
 from .proctree import ProcessTree
-from .services import HEALTH_CHECK_PATH, HEALTH_SERVICE_NAME, SHUTDOWN_PATH, STREAM_STDIO_PATH
 from .transport import remove_dead_socket
 
 __all__ = ["Client", "ClientConfig"]

@@ -1,6 +1,6 @@
 """What a plain method learns about its call beside the request, and what it says beside its reply.
 
-One class for both runtimes: methods are given it; a runtime makes it and tells it when the call is over.
+One class for both runtimes: methods are given it; a runtime makes it, and tells it when the call is over.
 """
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .core.http2 import Metadata, MetadataLike
 
-__all__ = ["CallContext"]
+__all__ = ["CallContext", "Extras"]
+
+_GOES_ON, _ANSWERED, _CANCELLED = range(3)
 
 
 class CallContext:
@@ -21,22 +23,15 @@ class CallContext:
 
     `invocation_metadata`: what the caller sent beside the request, as (key, value) pairs in their order.
     `deadline`: when the caller stops waiting, on `time.monotonic`'s clock; None if never.
-    `initial_metadata`, `trailing_metadata`: what goes beside the answer, before and behind it.
     """
 
-    __slots__ = (
-        "_callbacks", "_cancelled", "_ended", "deadline", "initial_metadata", "invocation_metadata",
-        "trailing_metadata",
-    )
+    __slots__ = ("_outcome", "deadline", "extras", "invocation_metadata")
 
     def __init__(self, invocation_metadata: Metadata = (), deadline: float | None = None) -> None:
         self.invocation_metadata = invocation_metadata
         self.deadline = deadline
-        self.initial_metadata: Metadata = ()
-        self.trailing_metadata: Metadata = ()
-        self._callbacks: list[Callable[[], object]] = []
-        self._ended = False
-        self._cancelled = False
+        self.extras: Extras | None = None       # one context is made for every call, and few methods ask for more
+        self._outcome = _GOES_ON
 
     # --- for methods ---
 
@@ -52,7 +47,7 @@ class CallContext:
     @property
     def cancelled(self) -> bool:
         """Whether nobody wants the answer any more: the caller gave up, its deadline passed, or it is gone."""
-        return self._cancelled or (not self._ended and self.time_remaining() == 0)
+        return self._outcome == _CANCELLED or (self._outcome == _GOES_ON and self.time_remaining() == 0)
 
     def wait_cancelled(self, timeout: float | None = None) -> bool:
         """Wait until the call is cancelled or `timeout` seconds have passed; returns `cancelled`."""
@@ -63,42 +58,62 @@ class CallContext:
         return self.cancelled
 
     def add_callback(self, callback: Callable[[], object]) -> None:
-        """Call `callback` once the call is over: answered, and the answer written, or cancelled; now, if it is.
+        """Call `callback` once the call is over: cancelled, or answered and the answer written; now, if it is.
 
         It runs on the thread that comes upon the end, where others wait for it: it must be quick, and must not raise.
         """
-        self._callbacks.append(callback)
-        if self._ended:
-            self._run_callbacks()
+        extras = self._extended()
+        extras.callbacks.append(callback)
+        if self._outcome != _GOES_ON:
+            extras.run_callbacks()
 
     def remove_callback(self, callback: Callable[[], object]) -> None:
         """Forget a callback, if it has not been called yet."""
         with contextlib.suppress(ValueError):
-            self._callbacks.remove(callback)
+            self._extended().callbacks.remove(callback)
 
     def send_initial_metadata(self, metadata: MetadataLike = ()) -> None:
         """Let the answer begin with these pairs, and, if it is a stream, begin now: once, before the first reply."""
-        self.initial_metadata = tuple(metadata)
+        self._extended().initial_metadata = tuple(metadata)
 
     def set_trailing_metadata(self, metadata: MetadataLike) -> None:
         """Let the answer end with these pairs."""
-        self.trailing_metadata = tuple(metadata)
+        self._extended().trailing_metadata = tuple(metadata)
 
     # --- for runtimes ---
 
-    def end(self, *, cancelled: bool) -> None:
+    def end(self, cancelled: bool) -> None:
         """The call is over. The first time counts."""
-        if not self._ended:
-            self._cancelled = cancelled
-            self._ended = True
-            if self._callbacks:
-                self._run_callbacks()
+        if self._outcome == _GOES_ON:
+            self._outcome = _CANCELLED if cancelled else _ANSWERED
+            if self.extras is not None:
+                self.extras.run_callbacks()
 
-    def _run_callbacks(self) -> None:
+    def _extended(self) -> Extras:
+        if self.extras is None:
+            with _making_extras:
+                self.extras = self.extras or Extras()
+        return self.extras
+
+
+class Extras:
+    """What a method has added to its call: metadata, and callbacks."""
+
+    __slots__ = ("callbacks", "initial_metadata", "trailing_metadata")
+
+    def __init__(self) -> None:
+        self.initial_metadata: Metadata = ()
+        self.trailing_metadata: Metadata = ()
+        self.callbacks: list[Callable[[], object]] = []
+
+    def run_callbacks(self) -> None:
         """Call each once: a list gives an element to one thread only, however many take from it."""
-        while self._callbacks:
+        while self.callbacks:
             try:
-                callback = self._callbacks.pop(0)
+                callback = self.callbacks.pop(0)
             except IndexError:
                 return
             callback()
+
+
+_making_extras = threading.Lock()

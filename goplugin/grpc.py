@@ -28,6 +28,7 @@ from .core.errors import ConfigError, PluginLostError, RemoteError
 from .core.status import Code
 
 if TYPE_CHECKING:
+    from .plugin import Method as PlainMethod
     from .plugin import Servicer
 
 __all__ = [
@@ -166,7 +167,10 @@ async def serve_on(sock: socket.socket, servicers: Iterable[Servicer]) -> Plugin
     threads = _DaemonThreads()
     for servicer in servicers:
         for path, handler in servicer.__mapping__().items():
-            handlers[path] = handler._replace(func=_bounded(path, _as_coroutine(handler, threads)))
+            method = cast("PlainMethod", handler)
+            cardinality = Cardinality((method.cardinality.client_streaming, method.cardinality.server_streaming))
+            function = _bounded(path, _as_coroutine(method.func, cardinality, threads))
+            handlers[path] = Handler(function, cardinality, method.request_type, method.reply_type)
     server = PluginServer(handlers, threads)
     await server.start(sock=sock)
     return server
@@ -276,12 +280,11 @@ def _header_text(text: str) -> str:
     return data.decode() if len(data) <= _TEXT_LIMIT else data[:_TEXT_LIMIT].decode("utf-8", "ignore") + "..."
 
 
-def _as_coroutine(handler: Handler, threads: _DaemonThreads) -> Method:
-    """`handler`'s method in grpclib's form. Raises ConfigError for a plain method that takes a stream of requests."""
-    function = cast("Callable[..., Any]", handler.func)
+def _as_coroutine(function: Callable[..., Any], cardinality: Cardinality, threads: _DaemonThreads) -> Method:
+    """A method in grpclib's form. Raises ConfigError for a plain one that takes a stream of requests."""
     if inspect.iscoroutinefunction(function):
         return cast("Method", function)
-    client_streams, server_streams = cast("Cardinality", handler.cardinality).value
+    client_streams, server_streams = cardinality.value
     if client_streams:
         name = getattr(function, "__qualname__", str(function))
         raise ConfigError(f"{name} takes a stream of requests: write it as `async def {name}(self, stream)`")

@@ -6,13 +6,31 @@ take one object, so that what a connection offers can grow without changing ever
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from grpclib.client import Channel
     from grpclib.const import Handler
 
-__all__ = ["GRPCClient", "GRPCPlugin", "GRPCServer", "PluginSet", "Servicer"]
+__all__ = ["GRPCClient", "GRPCPlugin", "GRPCServer", "Method", "PluginSet", "Servicer", "Streams"]
+
+
+class Streams(NamedTuple):
+    """Which side of a method may send any number of messages; the other sends one."""
+
+    client_streaming: bool = False
+    server_streaming: bool = False
+
+
+class Method(NamedTuple):
+    """What grpclib's Handler is, for a service that must not pay for grpclib's import."""
+
+    func: Callable[..., Any]
+    cardinality: Streams
+    request_type: type
+    reply_type: type
 
 
 class Servicer(Protocol):
@@ -22,7 +40,7 @@ class Servicer(Protocol):
     ``def Method(self, request, context) -> reply`` that may block.
     """
 
-    def __mapping__(self) -> Mapping[str, Handler]:
+    def __mapping__(self) -> Mapping[str, Handler | Method]:
         """Each method by its full path, ``/package.Service/Method``."""
         ...
 

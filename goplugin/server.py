@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from .core.environ import PluginEnvironment, go_quote
 from .core.errors import ConfigError, MagicCookieError
@@ -31,6 +31,8 @@ __all__ = ["ServeConfig", "serve"]
 _HOST_WATCH_SECONDS = 0.5
 _STUCK_AFTER_SECONDS = 0.1
 _END_SECONDS = 1.0
+# Of code.co_flags, as documented for `inspect`, whose import costs more than a plugin has to spend at its start.
+_ASYNC_FLAGS = 0x0080 | 0x0200
 
 
 class ServeConfig(NamedTuple):
@@ -81,13 +83,33 @@ def serve(config: ServeConfig) -> None:
             line = format_handshake(version, listener.network, listener.address, multiplex_supported=multiplex)
             os.write(handshake_fd, f"{line}\n".encode())
 
-        with OutputCapture() as output:
-            _run(environment, server.servicers, output, announce, config.outlive_host)
+        if _are_plain(server.servicers):
+            from .sync.serving import run
+        else:
+            run = _run_asyncio
+        # Ctrl-C reaches every process of the terminal's foreground group; whether the plugin ends is the host's
+        # decision. A function and not SIG_IGN, which child processes would inherit.
+        previous = signal.signal(signal.SIGINT, _ignore)
+        try:
+            with OutputCapture() as output:
+                run(environment, server.servicers, output, announce, config.outlive_host)
+        finally:
+            signal.signal(signal.SIGINT, previous)
     finally:
         os.close(handshake_fd)
 
 
-def _run(
+def _are_plain(servicers: list[Servicer]) -> bool:
+    """Whether no method is a coroutine function: then threads and blocking sockets are the faster way to serve."""
+    for servicer in servicers:
+        for method in servicer.__mapping__().values():
+            code = getattr(cast("object", method.func), "__code__", None)
+            if code is not None and code.co_flags & _ASYNC_FLAGS:
+                return False
+    return True
+
+
+def _run_asyncio(
     environment: PluginEnvironment,
     servicers: list[Servicer],
     output: OutputCapture,
@@ -96,13 +118,7 @@ def _run(
 ) -> None:
     import asyncio
 
-    # Ctrl-C reaches every process of the terminal's foreground group; whether the plugin ends is the host's decision.
-    # A function and not SIG_IGN, which child processes would inherit.
-    previous = signal.signal(signal.SIGINT, _ignore)
-    try:
-        asyncio.run(_serve(environment, servicers, output, announce, outlive_host))
-    finally:
-        signal.signal(signal.SIGINT, previous)
+    asyncio.run(_serve(environment, servicers, output, announce, outlive_host))
 
 
 async def _serve(

@@ -1,4 +1,4 @@
-"""The services every plugin carries beside the application's own: health, controller, stdio.
+"""The services every plugin carries beside the application's own, for the asyncio runtime: health, controller, stdio.
 
 Source: go-plugin grpc_server.go, grpc_controller.go and grpc_stdio.go; grpc.health.v1.
 """
@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Any, cast
 from grpclib.const import Cardinality, Handler
 
 from .core.errors import RemoteError
-from .core.messages import Empty, HealthCheckRequest, HealthCheckResponse, StdioData
+from .core.messages import (
+    HEALTH_CHECK_PATH,
+    HEALTH_SERVICE_NAME,
+    HEALTH_WATCH_PATH,
+    SHUTDOWN_PATH,
+    STREAM_STDIO_PATH,
+    Empty,
+    HealthCheckRequest,
+    HealthCheckResponse,
+    StdioData,
+)
 from .core.status import Code
 
 if TYPE_CHECKING:
@@ -20,23 +30,7 @@ if TYPE_CHECKING:
 
     from .stdio import OutputBuffer
 
-__all__ = [
-    "HEALTH_CHECK_PATH",
-    "HEALTH_SERVICE_NAME",
-    "SHUTDOWN_PATH",
-    "STREAM_STDIO_PATH",
-    "ControllerService",
-    "HealthService",
-    "StdioService",
-]
-
-HEALTH_CHECK_PATH = "/grpc.health.v1.Health/Check"
-HEALTH_WATCH_PATH = "/grpc.health.v1.Health/Watch"
-SHUTDOWN_PATH = "/plugin.GRPCController/Shutdown"
-STREAM_STDIO_PATH = "/plugin.GRPCStdio/StreamStdio"
-
-HEALTH_SERVICE_NAME = "plugin"
-"""The name hosts ask the health service about."""
+__all__ = ["ControllerService", "HealthService", "StdioService"]
 
 
 class HealthService:

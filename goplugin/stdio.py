@@ -37,14 +37,14 @@ def protect_stdout() -> None:
     if _handshake_fd is None:
         _handshake_fd = os.dup(1)
         os.dup2(2, 1)
-        # Afterwards, so that what a program has printed but Python still holds is no handshake line either.
-        sys.stdout.flush()
 
 
 def take_handshake_fd() -> int:
     """The private descriptor of the real stdout; the caller owns it from now on."""
     global _handshake_fd
     protect_stdout()
+    # What the program has printed and Python still holds: to stderr with it, before descriptor 1 leads elsewhere again.
+    sys.stdout.flush()
     fd, _handshake_fd = _handshake_fd, None
     assert fd is not None
     return fd

@@ -1,7 +1,9 @@
-"""Plugin processes for callers that block: started side by side, called one at a time, ended together.
+"""Plugin processes for callers that block: started side by side, ended together.
 
-The one module of the host that knows how a plugin is reached: goplugin's asyncio client, on an event loop in a thread
-of its own. Who owns a `PluginProcesses` owns every process started through it, however far the start has come.
+The one module of the host that knows how a plugin is reached: goplugin's asyncio client starts and ends it, on an event
+loop in a thread of its own, and calls go over a blocking connection of the caller's, because a hop to another thread
+costs more than a call. Who owns a `PluginProcesses` owns every process started through it, however far the start has
+come.
 Source: go-go-goja pkg/hashiplugin/host, loadOne and wrapDiagnosticError, whose texts the stages have.
 """
 from __future__ import annotations
@@ -11,7 +13,6 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
-from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import anyio
@@ -19,8 +20,9 @@ from anyio.from_thread import start_blocking_portal
 
 from goplugin import Client, ClientConfig, Code, PluginError, PluginLostError, RemoteError
 from goplugin.core.environ import go_quote
+from goplugin.sync.channel import Channel, channel_to
 from jsbridge.contract import DISPENSE_NAME, HANDSHAKE, InvokeRequest, ModuleManifest
-from jsbridge.plugin import JSModulePlugin, RemoteModule
+from jsbridge.plugin import BlockingModule, JSModulePlugin, RemoteModule
 
 from .errors import LoadError
 
@@ -39,6 +41,7 @@ class PluginProcesses:
         self._start_timeout = start_timeout
         self._call_timeout = call_timeout
         self._clients: list[Client] = []
+        self._plugins: list[RunningPlugin] = []
         self._starts: list[Future[RunningPlugin]] = []
         self._closed = False
         self._resources = ExitStack()
@@ -53,16 +56,6 @@ class PluginProcesses:
         self._starts.append(future)
         return future
 
-    def invoke(self, remote: RemoteModule, request: InvokeRequest, timeout: float | None) -> Any:
-        """The result of one call. Raises what `RunningPlugin.invoke` does."""
-        if self._closed:
-            raise RemoteError(Code.CANCELLED, "grpc: the client connection is closing")
-        call = self._portal.start_task_soon(partial(remote.invoke, request, timeout=timeout))
-        try:
-            return call.result().result
-        finally:
-            call.cancel()  # the waiting may have been interrupted
-
     def end(self, client: Client) -> None:
         """End one plugin; returns when its process is gone. Idempotent."""
         if not self._closed:
@@ -74,6 +67,8 @@ class PluginProcesses:
             return
         for start in self._starts:
             start.cancel()
+        for plugin in self._plugins:
+            plugin.hang_up()
         self._portal.call(self._kill_all)
         self._closed = True
         self._resources.close()
@@ -93,15 +88,18 @@ class PluginProcesses:
         self._clients.append(client)
         stage = f"start plugin {go_quote(path)}"
         try:
-            await client.start()
+            line = await client.start()
             stage = f"dispense plugin service from {go_quote(path)}"
             remote = cast("RemoteModule", await client.dispense(DISPENSE_NAME))
             stage = f"read plugin manifest from {go_quote(path)}"
             manifest = await remote.get_manifest(timeout=self._call_timeout)
+            channel = channel_to(line.network, line.address)
         except PluginError as error:
             await client.kill()  # now its stderr is complete
             raise LoadError(stage, error, path=path, stderr=tail.text()) from error
-        return RunningPlugin(path, manifest, self, client, remote, tail)
+        plugin = RunningPlugin(path, manifest, self, client, channel, tail)
+        self._plugins.append(plugin)
+        return plugin
 
     async def _kill_all(self) -> None:
         async with anyio.create_task_group() as tasks:
@@ -118,14 +116,16 @@ class RunningPlugin:
         manifest: ModuleManifest,
         processes: PluginProcesses,
         client: Client,
-        remote: RemoteModule,
+        channel: Channel,
         tail: _Tail,
     ) -> None:
         self.path = path
         self.manifest = manifest
         self._processes = processes
         self._client = client
-        self._remote = remote
+        self._channel = channel
+        self._module = BlockingModule(channel)
+        self._closed = False
         self._tail = tail
 
     @property
@@ -139,8 +139,10 @@ class RunningPlugin:
         Raises RemoteError if the plugin answers with an error, or with nothing within `timeout` seconds, and
         PluginLostError if it is gone; their notes name the plugin.
         """
+        if self._closed:
+            raise RemoteError(Code.CANCELLED, "grpc: the client connection is closing")
         try:
-            return self._processes.invoke(self._remote, InvokeRequest(export, method, tuple(args)), timeout)
+            return self._module.invoke(InvokeRequest(export, method, tuple(args)), timeout=timeout).result
         except RemoteError as error:
             error.add_note(f"plugin: {self.manifest.module_name} ({self.path})")
             if isinstance(error, PluginLostError) and self.stderr_tail():
@@ -151,8 +153,14 @@ class RunningPlugin:
         """The end of what the plugin wrote to stderr, at most 4096 bytes, stripped."""
         return self._tail.text()
 
+    def hang_up(self) -> None:
+        """Take no more calls; one that is under way fails. Idempotent."""
+        self._closed = True
+        self._channel.close()
+
     def close(self) -> None:
         """End the process; returns when it is gone. Idempotent."""
+        self.hang_up()
         self._processes.end(self._client)
 
 

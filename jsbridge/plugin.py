@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from goplugin import GRPCClient, GRPCPlugin, GRPCServer
+from goplugin.plugin import Method, Streams
 
 from .contract import (
     GET_MANIFEST_PATH,
@@ -19,11 +20,12 @@ from .contract import (
 
 if TYPE_CHECKING:
     from grpclib.client import Channel
-    from grpclib.const import Handler
+
+    from goplugin.sync.channel import Channel as BlockingChannel
 
     from .sdk import Module
 
-__all__ = ["JSModulePlugin", "RemoteModule"]
+__all__ = ["BlockingModule", "JSModulePlugin", "RemoteModule"]
 
 
 class JSModulePlugin(GRPCPlugin):
@@ -61,18 +63,35 @@ class RemoteModule:
         return await unary_unary(self._channel, INVOKE_PATH, request, InvokeResponse, timeout=timeout)
 
 
+class BlockingModule:
+    """A module in another process, for callers that block: a call is made on the calling thread.
+
+    `get_manifest` and `invoke` are those of RemoteModule, errors included.
+    """
+
+    def __init__(self, channel: BlockingChannel) -> None:
+        self._channel = channel
+
+    def get_manifest(self, *, timeout: float | None = None) -> ModuleManifest:
+        return ModuleManifest.FromString(self._call(GET_MANIFEST_PATH, b"", timeout))
+
+    def invoke(self, request: InvokeRequest, *, timeout: float | None = None) -> InvokeResponse:
+        return InvokeResponse.FromString(self._call(INVOKE_PATH, request.SerializeToString(), timeout))
+
+    def _call(self, path: str, message: bytes, timeout: float | None) -> bytes:
+        return self._channel.unary(path, message, timeout=timeout).message or b""
+
+
 class _ModuleService:
     """Plain methods: a module's handlers may block."""
 
     def __init__(self, module: Module) -> None:
         self._module = module
 
-    def __mapping__(self) -> dict[str, Handler]:
-        from grpclib.const import Cardinality, Handler
-
+    def __mapping__(self) -> dict[str, Method]:
         return {
-            GET_MANIFEST_PATH: Handler(self.get_manifest, Cardinality.UNARY_UNARY, Empty, ModuleManifest),
-            INVOKE_PATH: Handler(self.invoke, Cardinality.UNARY_UNARY, InvokeRequest, InvokeResponse),
+            GET_MANIFEST_PATH: Method(self.get_manifest, Streams(), Empty, ModuleManifest),
+            INVOKE_PATH: Method(self.invoke, Streams(), InvokeRequest, InvokeResponse),
         }
 
     def get_manifest(self, request: Empty, context: object) -> ModuleManifest:

@@ -14,9 +14,18 @@ from .errors import RemoteProtocolError
 from .protowire import BYTES, VARINT, bytes_field, decode_varint, encode_varint, fields, uint_field
 
 __all__ = [
+    "HEALTH_CHECK_PATH", "HEALTH_SERVICE_NAME", "HEALTH_WATCH_PATH", "SHUTDOWN_PATH", "STREAM_STDIO_PATH",
     "STDERR", "STDOUT",
     "ConnInfo", "Empty", "HealthCheckRequest", "HealthCheckResponse", "Knock", "StdioData",
 ]
+
+HEALTH_CHECK_PATH = "/grpc.health.v1.Health/Check"
+HEALTH_WATCH_PATH = "/grpc.health.v1.Health/Watch"
+SHUTDOWN_PATH = "/plugin.GRPCController/Shutdown"
+STREAM_STDIO_PATH = "/plugin.GRPCStdio/StreamStdio"
+
+HEALTH_SERVICE_NAME = "plugin"
+"""The name hosts ask the health service about."""
 
 STDOUT = 1
 STDERR = 2

@@ -162,7 +162,10 @@ def has_ended(pid: int) -> bool:
 def left_behind() -> set[str]:
     """Sockets, child processes and threads that plugins of this process have left so far."""
     sockets = {str(path) for path in Path(tempfile.gettempdir()).rglob("plugin*") if path.is_socket()}
-    children = {pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()}
+    children: set[str] = set()
+    for task in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that has ended meanwhile
+            children.update((task / "children").read_text().split())
     threads = {thread.name for thread in threading.enumerate()}
     return sockets | {f"process {pid}" for pid in children} | {f"thread {name}" for name in threads}
 

@@ -793,10 +793,16 @@ def messages(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str, str]]:
 
 
 @requirement("us.stdout-guard")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
 @asynchronous
 async def test_noise_before_the_handshake_is_no_harm_and_is_logged(
-    caplog: pytest.LogCaptureFixture, plugin_log: logging.Logger, tmp_path: Path
+    caplog: pytest.LogCaptureFixture,
+    plugin_log: logging.Logger,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    unbuffered: str,
 ) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
     noisy = tmp_path / "noisy.py"
     source = (PLUGINS / "probe.py").read_text("utf-8").replace(
         "import asyncio\n", "import os\nprint('noise')\nos.system('echo child')\nimport asyncio\n", 1

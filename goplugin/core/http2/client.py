@@ -23,7 +23,14 @@ from .frames import (
     unpack_head,
 )
 from .headers import HeaderReader
-from .messages import MESSAGE_HEAD_SIZE, PREFIX_SIZE, MessageReader, pack_message_head, unpack_message_head
+from .messages import (
+    MESSAGE_HEAD_SIZE,
+    PREFIX_SIZE,
+    MessageReader,
+    check_message,
+    pack_message_head,
+    unpack_message_head,
+)
 from .metadata import MetadataLike
 from .requests import RequestWriter
 from .responses import NO_HEAD, ResponseHead, parse_head, parse_trailers, parse_trailers_only
@@ -68,7 +75,7 @@ class ClientConnection(CallConnection[ResponseHead]):
 
     @property
     def can_call(self) -> bool:
-        """Whether one more call may be opened now."""
+        """Whether one more call may be opened now; if not, perhaps when a call has ended, or with SettingsChanged."""
         return len(self._streams) < self._room and self._next_id <= MAX_STREAM_ID
 
     def send_unary_request(
@@ -113,6 +120,7 @@ class ClientConnection(CallConnection[ResponseHead]):
 
     def _send_whole_request(self, block: bytes, message: bytes) -> int:
         """An unary request in the general way."""
+        check_message(message)
         stream = self._open(block, unary=True)
         stream.send(END_STEP)
         self._outbox.message(stream, message, END_STREAM)
@@ -133,6 +141,7 @@ class ClientConnection(CallConnection[ResponseHead]):
         If not, it waits for the peer's credit, and StreamWritable tells when it has gone; or the call is over.
         Raises LocalProtocolError if the call has ended from this side, or there has been no such call.
         """
+        check_message(message)
         stream = self._find(stream_id)
         if stream is None:
             return False
@@ -165,7 +174,7 @@ class ClientConnection(CallConnection[ResponseHead]):
     def _take_unary(self, data: bytes, start: int, stop: int, end: int, stream_id: int) -> int:
         stream = self._streams.get(stream_id)
         tail = stop + MESSAGE_HEAD_SIZE
-        if stream is None or not stream.unary or stream.local != ENDED or stream.remote != IDLE or tail > end:
+        if stream is None or not stream.unary or stream.remote != IDLE or stream.backlog is not None or tail > end:
             return 0
         head = self._heads.known.get(data[start:stop])
         word, flags, data_stream_id, compressed, size = unpack_message_head(data, stop)
@@ -190,7 +199,6 @@ class ClientConnection(CallConnection[ResponseHead]):
             or flags != END_HEADERS | END_STREAM
             or tail_stream_id != stream_id
             or behind > end
-            or stream.backlog is not None
         ):
             return 0
         self._receive_window -= size + PREFIX_SIZE

@@ -50,7 +50,7 @@ from .frames import (
     unpad,
     window_update,
 )
-from .headers import HeaderReader
+from .headers import HeaderReader, OpenBlock
 from .outbox import Outbox
 from .settings import HEADER_TABLE_SIZE, Limits, PeerSettings
 
@@ -63,18 +63,6 @@ _LARGEST = DEFAULT_MAX_FRAME_SIZE << 8 | 0xFF
 _BLOCK_FACTOR = 4
 
 Handler = Callable[..., None]
-
-
-class _OpenBlock:
-    """A header block whose last frame has not come yet."""
-
-    __slots__ = ("flags", "pieces", "size", "stream_id")
-
-    def __init__(self, stream_id: int, flags: int, piece: bytes) -> None:
-        self.stream_id = stream_id
-        self.flags = flags
-        self.pieces = [piece]
-        self.size = len(piece)
 
 
 class Connection(ABC):
@@ -90,7 +78,7 @@ class Connection(ABC):
         self._greeting = greeting
         self._greeted = False
         self._buffer = b""                              # the beginning of a frame
-        self._open_block: _OpenBlock | None = None
+        self._open_block: OpenBlock | None = None
         self._events: deque[Event] = deque()
         self._outbox = Outbox()
         self._peer = PeerSettings()
@@ -222,7 +210,7 @@ class Connection(ABC):
         if flags & END_HEADERS:
             self._on_block(stream_id, data[start:stop], bool(flags & END_STREAM))
         else:
-            self._open_block = _OpenBlock(stream_id, flags, data[start:stop])
+            self._open_block = OpenBlock(stream_id, flags, data[start:stop])
 
     def _on_continuation(self, stream_id: int, flags: int, data: bytes, start: int, stop: int) -> None:
         block = self._open_block

@@ -20,7 +20,7 @@ from typing import Generic, TypeVar
 from .faults import PROTOCOL_ERROR, CallFault, ConnectionFault, StreamFault
 from .hpack import Decoder
 
-__all__ = ["BlockCache", "Fields", "HeaderReader", "split_fields"]
+__all__ = ["BlockCache", "Fields", "HeaderReader", "OpenBlock", "split_fields"]
 
 Fields = list[tuple[str, str]]
 Parsed = TypeVar("Parsed")
@@ -30,6 +30,18 @@ _CACHE_BLOCK = 1024
 _CACHE_PATTERNS = 32
 _NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789-_.!#$%&'*+^`|~"
 _CONNECTION_FIELDS = frozenset(("connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"))
+
+
+class OpenBlock:
+    """A header block whose last frame has not come yet; `flags` are those of its HEADERS."""
+
+    __slots__ = ("flags", "pieces", "size", "stream_id")
+
+    def __init__(self, stream_id: int, flags: int, piece: bytes) -> None:
+        self.stream_id = stream_id
+        self.flags = flags
+        self.pieces = [piece]
+        self.size = len(piece)
 
 
 class BlockCache(Generic[Parsed]):

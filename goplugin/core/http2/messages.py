@@ -11,14 +11,17 @@ from __future__ import annotations
 
 from struct import Struct
 
+from ..errors import LocalProtocolError
 from ..status import Code
 from .faults import CallFault
 
 __all__ = [
-    "MESSAGE_HEAD_SIZE", "PREFIX_SIZE", "MessageReader", "pack_message_head", "pack_prefix", "unpack_message_head",
+    "MESSAGE_HEAD_SIZE", "PREFIX_SIZE", "MessageReader",
+    "check_message", "pack_message_head", "pack_prefix", "unpack_message_head",
 ]
 
 PREFIX_SIZE = 5
+_LONGEST = 2**32 - 1
 
 pack_prefix = Struct(">BI").pack
 """The prefix of a message from (compressed, length)."""
@@ -30,6 +33,12 @@ pack_message_head = _message_head.pack
 unpack_message_head = _message_head.unpack_from
 MESSAGE_HEAD_SIZE = _message_head.size
 _unpack_prefix = Struct(">BI").unpack_from
+
+
+def check_message(message: bytes) -> None:
+    """Raise LocalProtocolError if the prefix has no room for the message's length."""
+    if len(message) > _LONGEST:
+        raise LocalProtocolError(f"a gRPC message of {len(message)} octets is not possible")
 
 
 class MessageReader:

@@ -105,8 +105,10 @@ def decode_binary(key: str, value: str) -> bytes:
 def encode_timeout(seconds: float) -> str:
     """`grpc-timeout` for a call that has so long; in the finest unit that takes no more than eight digits, rounded up.
 
-    A time that has passed already is sent as `0n`.
+    A time that has passed already is sent as `0n`. Raises LocalProtocolError if it is no number.
     """
+    if seconds != seconds:
+        raise LocalProtocolError("a timeout has to be a number of seconds")
     if seconds * _FRACTIONS["m"] > _LONGEST_TIMEOUT:
         for unit, size in _MULTIPLES.items():
             if seconds <= _LONGEST_TIMEOUT * size:

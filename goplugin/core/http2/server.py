@@ -20,7 +20,7 @@ from .events import RequestEnded, RequestHead, RequestReceived, Status, UnaryReq
 from .faults import INTERNAL_ERROR, NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM, CallFault, ConnectionFault, StreamFault
 from .frames import DEFAULT_MAX_FRAME_SIZE, END_HEADERS, END_STREAM, HEADERS, MAX_STREAM_ID, PREFACE
 from .headers import HeaderReader
-from .messages import MESSAGE_HEAD_SIZE, PREFIX_SIZE, MessageReader, unpack_message_head
+from .messages import MESSAGE_HEAD_SIZE, PREFIX_SIZE, MessageReader, check_message, unpack_message_head
 from .metadata import UNLIMITED, MetadataLike
 from .requests import RequestParser, parse_trailers
 from .responses import OK_TRAILERS, RESPONSE_HEAD, refusal_block, response_block, trailers_block
@@ -98,6 +98,7 @@ class ServerConnection(CallConnection[RequestHead]):
         self, stream_id: int, message: bytes, metadata: MetadataLike, trailers: MetadataLike
     ) -> None:
         """An unary reply in the general way."""
+        check_message(message)
         stream = self._find(stream_id)
         if stream is None:
             return
@@ -126,6 +127,7 @@ class ServerConnection(CallConnection[RequestHead]):
         If not, it waits for the peer's credit, and StreamWritable tells when it has gone; or the call is over.
         Raises LocalProtocolError if the answer has not begun or has ended, or there has been no such call.
         """
+        check_message(message)
         stream = self._find(stream_id)
         if stream is None:
             return False

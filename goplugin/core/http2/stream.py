@@ -108,4 +108,4 @@ class Stream(Sender, Generic[Head]):
             raise StreamFault(error_code, f"{step} on stream {self.id}: {self._where(self.remote)}") from None
 
     def _where(self, street: int) -> str:
-        return f"it is {self.state}, {('before its head', 'behind its head', 'behind its end')[street]}"
+        return f"it is {self.state}, and this side of it {('has not begun', 'is open', 'has ended')[street]}"

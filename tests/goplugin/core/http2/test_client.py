@@ -107,6 +107,18 @@ def test_an_unary_request_may_take_more_frames_and_credit(settings_of_peer: dict
     assert drain(client) == []          # nobody waits to send more
 
 
+def test_an_unary_request_waits_for_the_connections_credit() -> None:
+    client = start_client(settings_of_peer={INITIAL_WINDOW_SIZE: 100_000})
+    client.send_unary_request(ECHO, bytes(65_535 - 5))
+    client.data_to_send()
+
+    stream_id = client.send_unary_request(ECHO, b"late")
+    assert kinds(client.data_to_send()) == [HEADERS]
+    client.receive_data(window_update(0, 9))
+
+    assert frames(client.data_to_send()) == [Frame(DATA, END_STREAM, stream_id, message(b"late"))]
+
+
 def test_a_larger_frame_is_used_if_the_peer_takes_it() -> None:
     client = start_client(settings_of_peer={MAX_FRAME_SIZE: 20_000})
 

@@ -322,7 +322,7 @@ def test_padding_and_priority_of_headers_are_dropped() -> None:
         frame(CONTINUATION, END_HEADERS, 3),
         ping(b"12345678", 0),
         frame(0xBE, 0, 1),
-        request(1),
+        request(103),
     ],
 )
 def test_nothing_may_come_between_the_frames_of_a_block(between: bytes) -> None:

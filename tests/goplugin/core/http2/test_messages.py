@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from goplugin.core.errors import LocalProtocolError
 from goplugin.core.http2.faults import CallFault
-from goplugin.core.http2.messages import MessageReader
+from goplugin.core.http2.messages import MessageReader, check_message
 from goplugin.core.status import Code
 
 from .support import message
@@ -39,6 +40,17 @@ def test_a_stream_cannot_end_inside_a_message(payload: bytes, data: st.DataObjec
 
     assert ours.receive(stream, 0, stop) == []
     assert ours.unfinished
+
+
+class Huge(bytes):
+    def __len__(self) -> int:
+        return 2**32
+
+
+def test_a_message_that_no_prefix_can_announce_is_refused() -> None:
+    check_message(b"")
+    with pytest.raises(LocalProtocolError, match="4294967296 octets"):
+        check_message(Huge())
 
 
 def test_a_length_that_is_only_claimed_takes_no_memory() -> None:

@@ -98,6 +98,11 @@ def test_a_timeout_is_sent_in_the_finest_unit_that_fits(seconds: float, text: st
     assert encode_timeout(seconds) == text
 
 
+def test_a_timeout_has_to_be_a_number() -> None:
+    with pytest.raises(LocalProtocolError, match="number"):
+        encode_timeout(float("nan"))
+
+
 @given(st.floats(1e-9, 1e11))
 def test_a_timeout_comes_back_no_shorter_and_hardly_longer(seconds: float) -> None:
     text = encode_timeout(seconds)

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import NamedTuple
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -30,7 +31,7 @@ from .support import ECHO, STREAM, Connection, block, drain, frame, message, req
 
 LIMITS = Limits(max_message_size=200, max_header_list_size=400, max_concurrent_streams=3, connection_window=65_535)
 LIMITS.stream_window = 150      # smaller than anybody may configure
-STREAM_IDS = st.sampled_from([0, 1, 2, 3, 5, 7, 9, 11, 2**31 + 3])
+STREAM_IDS = st.sampled_from([0, 1, 2, 3, 5, 7, 9, 11, 13, 2**31 + 5])
 PAYLOADS = st.one_of(st.binary(max_size=12), st.binary(max_size=12).map(message), st.just(message(bytes(190))))
 BLOCKS = st.one_of(
     st.sampled_from([
@@ -76,21 +77,92 @@ FRAMES = st.one_of(
     st.builds(frame, st.integers(0, 12), st.integers(0, 255), STREAM_IDS, st.binary(max_size=12)),
     st.binary(max_size=12),
 )
-CONVERSATIONS = st.lists(FRAMES, max_size=12).map(b"".join)
+# What is a plain request or answer in all places but one at most: the conditions of `_take_unary`, one by one.
+
+
+class Plain(NamedTuple):
+    """The parts of a plain request, or answer."""
+
+    path: str = ECHO
+    kind: int = DATA
+    flags: int = -1                     # END_STREAM in a request, 0 in an answer
+    other_id: int = 0                   # another stream's, if it is not 0
+    compressed: int = 0
+    longer: int = 0                     # how much longer the message claims to be than it is
+    payload: bytes = b"hello"
+    tail: bytes = OK_TRAILERS
+    tail_kind: int = HEADERS
+    tail_flags: int = END_HEADERS | END_STREAM
+    tail_id: int = 0
+    before: bytes = b""                 # another block in front of it
+    cut_off: int = 0                    # octets that are missing at the end
+
+
+DEVIATIONS: dict[str, list[object]] = {
+    "path": [STREAM],
+    "kind": [HEADERS, wire.CONTINUATION],
+    "flags": [0, END_STREAM, 8, 9],
+    "other_id": [1, 3, 5, 7],
+    "compressed": [1],
+    "longer": [1, -1],
+    "payload": [b"", bytes(146), bytes(195), bytes(201)],
+    "tail": [block(("grpc-status", "5")), OK_TRAILERS[:-1], b"", RESPONSE_HEAD],
+    "tail_kind": [DATA, wire.CONTINUATION],
+    "tail_flags": [END_HEADERS, END_STREAM],
+    "tail_id": [1, 3, 5, 7],
+    "before": [RESPONSE_HEAD, request_block()],
+    "cut_off": [1, 20],
+}
+PLAINS = st.just(Plain()) | st.sampled_from(
+    [Plain()._replace(**{name: value}) for name, values in DEVIATIONS.items() for value in values]
+    + [Plain(tail=OK_TRAILERS + block(("k", "v")), cut_off=len(block(("k", "v"))))]
+)
+
+
+def body_of(plain: Plain, stream_id: int, flags: int) -> bytes:
+    prefix = bytes((plain.compressed,)) + (len(plain.payload) + plain.longer).to_bytes(4, "big")
+    flags = flags if plain.flags < 0 else plain.flags
+    return frame(plain.kind, flags, plain.other_id or stream_id, prefix + plain.payload)
+
+
+def almost_request(stream_id: int, plain: Plain) -> bytes:
+    before = frame(HEADERS, END_HEADERS, stream_id, plain.before) if plain.before else b""
+    head = frame(HEADERS, END_HEADERS, stream_id, request_block(plain.path))
+    data = before + head + body_of(plain, stream_id, END_STREAM)
+    return data[: len(data) - plain.cut_off]
+
+
+def almost_response(stream_id: int, plain: Plain) -> bytes:
+    before = frame(HEADERS, END_HEADERS, stream_id, plain.before) if plain.before else b""
+    head = frame(HEADERS, END_HEADERS, stream_id, RESPONSE_HEAD)
+    tail = frame(plain.tail_kind, plain.tail_flags, plain.tail_id or stream_id, plain.tail)
+    data = before + head + body_of(plain, stream_id, 0) + tail
+    return data[: len(data) - plain.cut_off]
+
+
+ALMOST_REQUESTS = st.builds(almost_request, st.sampled_from([3, 5, 7, 9, 4]), PLAINS)
+ALMOST_RESPONSES = st.builds(almost_response, st.sampled_from([1, 5, 7, 9, 11, 13]), PLAINS)
+CONVERSATIONS = st.lists(FRAMES | ALMOST_REQUESTS | ALMOST_RESPONSES, max_size=12).map(b"".join)
 
 
 def new_server() -> ServerConnection:
+    """A server that has answered one plain request, and knows its block from that."""
     server = ServerConnection(unary_paths={ECHO}, limits=LIMITS)
-    server.receive_data(PREFACE + wire.settings([]))
+    server.receive_data(PREFACE + wire.settings([]) + request(1))
+    server.send_unary_reply(1, b"")
     return server
 
 
 def new_client() -> ClientConnection:
-    """A client that waits for two unary calls, a streaming one that it has ended, and one that it has not."""
+    """A client that knows the blocks of plain answers, good and bad, and waits for calls of all kinds."""
     client = ClientConnection(limits=LIMITS)
     client.receive_data(wire.settings([]))
     client.send_unary_request(ECHO, b"1")
+    client.receive_data(response(1))
     client.send_unary_request(ECHO, b"3")
+    client.receive_data(almost_response(3, Plain(tail=block(("grpc-status", "5")))))
+    client.send_unary_request(ECHO, b"5")
+    client.send_unary_request(ECHO, b"7")
     client.send_end(client.send_request(STREAM))
     client.send_request(STREAM)
     client.send_unary_request(ECHO, bytes(70_000))      # some of it waits
@@ -121,6 +193,18 @@ def cut(data: bytes, cuts: list[int]) -> list[bytes]:
 
 def single_octets(data: bytes) -> list[bytes]:
     return [data[at : at + 1] for at in range(len(data))]
+
+
+@given(st.lists(ALMOST_REQUESTS, max_size=3).map(b"".join))
+@settings(max_examples=500)
+def test_an_almost_plain_request_is_taken_like_any_other(data: bytes) -> None:
+    assert outcome(new_server(), [data]) == outcome(new_server(), single_octets(data))
+
+
+@given(st.lists(ALMOST_RESPONSES, max_size=3).map(b"".join))
+@settings(max_examples=500)
+def test_an_almost_plain_answer_is_taken_like_any_other(data: bytes) -> None:
+    assert outcome(new_client(), [data]) == outcome(new_client(), single_octets(data))
 
 
 @given(CONVERSATIONS, st.lists(st.integers(0, 400)))
@@ -205,7 +289,7 @@ def test_every_call_that_is_told_of_has_one_end(data: bytes) -> None:
     events, _, _ = outcome(new_client(), [data])
 
     ends = [event.stream_id for event in events if isinstance(event, UnaryResponse | ResponseEnded | StreamReset)]
-    assert sorted(ends) == [1, 3, 5, 7, 9]
+    assert sorted(ends) == [1, 3, 5, 7, 9, 11, 13]
     for stream_id in ends:
         own = [event for event in events if getattr(event, "stream_id", None) == stream_id]
         assert isinstance(own[-1], UnaryResponse | ResponseEnded | StreamReset)

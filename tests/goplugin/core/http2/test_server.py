@@ -16,7 +16,7 @@ from goplugin.core.http2 import (
 )
 from goplugin.core.http2.faults import NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM, STREAM_CLOSED
 from goplugin.core.http2.frames import DATA, END_HEADERS, END_STREAM, HEADERS, RST_STREAM, window_update
-from goplugin.core.http2.hpack import Decoder
+from goplugin.core.http2.hpack import DROP_TABLE, Decoder
 from goplugin.core.http2.settings import INITIAL_WINDOW_SIZE, MAX_FRAME_SIZE, MAX_HEADER_LIST_SIZE
 from goplugin.core.status import Code
 
@@ -256,11 +256,15 @@ def test_an_unary_reply_says_the_same_in_every_way(settings_of_peer: dict[int, i
     server = start_server(settings_of_peer=settings_of_peer)
     server.receive_data(request(1))
     server.send_unary_reply(1, bytes(size))
+    head, *body = answer_of(server)
+    window = min(65_535, settings_of_peer.get(INITIAL_WINDOW_SIZE, 65_535))
+    assert sum(len(found.payload) for found in body if found.kind == DATA) == min(window, size + 5)
     server.receive_data(window_update(0, 1 << 20) + window_update(1, 1 << 20))
 
-    head, *body, tail = answer_of(server)
+    *body, tail = body + answer_of(server)
 
     assert fields_of(head)[":status"] == "200"
+    assert head.payload.startswith(DROP_TABLE) is (settings_of_peer == {1: 0})
     assert b"".join(found.payload for found in body) == message(bytes(size))
     assert fields_of(tail)["grpc-status"] == "0"
     assert server.open_calls == 0
@@ -273,7 +277,9 @@ def test_a_reply_before_the_end_of_the_request_ends_it() -> None:
     server.send_unary_reply(1, b"early")
     server.receive_data(frame(DATA, 0, 1, message(b"late")))
 
-    assert kinds(server.data_to_send()) == [HEADERS, DATA, HEADERS, RST_STREAM]
+    *answer, end = answer_of(server)
+    assert [found.kind for found in answer] == [HEADERS, DATA, HEADERS]
+    assert end == reset(1, NO_ERROR)
     assert len(drain(server)) == 1
     assert server.open_calls == 0
 

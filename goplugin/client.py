@@ -10,7 +10,7 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from typing import IO, TypeVar
+from typing import IO, Any, TypeVar
 
 import anyio
 import attrs
@@ -76,6 +76,8 @@ class ClientConfig:
     logger: logging.Logger = attrs.field(factory=lambda: logging.getLogger("plugin"))
 
     def __attrs_post_init__(self) -> None:
+        if isinstance(self.command, str):
+            raise ConfigError(f"command is a text: give the executable and its arguments as a list, [{self.command!r}]")
         if not self.command:
             raise ConfigError("command is empty: give the plugin's executable and its arguments")
         if self.plugins is None and not self.versioned_plugins:
@@ -200,7 +202,7 @@ class Client:
             elif code not in (Code.UNAVAILABLE, Code.CANCELLED):
                 log.exception("error receiving data")
 
-    async def dispense(self, name: str) -> object:
+    async def dispense(self, name: str) -> Any:
         """What the plugin set's `name` makes of this connection (`GRPCPlugin.grpc_client`); starts if need be.
 
         Raises PluginError with go-plugin's `unknown plugin type` for a name that the negotiated version lacks.

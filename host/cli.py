@@ -141,7 +141,8 @@ def _parser() -> _Parser:
 
     run = verb("run", "FILE [ARG...]", "run a script")
     run.add_argument("file", metavar="FILE", help="the script, a CommonJS module")
-    run.add_argument("args", metavar="ARG", nargs="*", help="the script's arguments, in process.argv from 2 on")
+    about = "the script's arguments, in process.argv from 2 on"
+    run.add_argument("args", metavar="ARG", nargs="*", default=[], help=about)
     evaluate = verb("eval", "CODE", "evaluate JavaScript and print the value of its last expression")
     evaluate.add_argument("code", metavar="CODE", help="JavaScript; undefined prints nothing")
     listing = verb("list", "[--all]", "list the modules of all plugins")
@@ -149,7 +150,8 @@ def _parser() -> _Parser:
     call = verb("call", "MODULE EXPORT[.METHOD] [JSON...]", "call one export and print its result as JSON")
     call.add_argument("module", metavar="MODULE", help="the module's name, plugin:...")
     call.add_argument("export", metavar="EXPORT[.METHOD]", help="a function, or an object's method")
-    call.add_argument("args", metavar="JSON", nargs="*", help="the arguments, each in JSON: a string has its quotes")
+    about = "the arguments, each in JSON: a string has its quotes"
+    call.add_argument("args", metavar="JSON", nargs="*", default=[], help=about)
     verb("version", "", "print versions")
     for each in (parser, *verbs.choices.values()):
         _add_flags(each)

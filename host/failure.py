@@ -7,6 +7,7 @@ with the same parts. A note on an exception (`add_note`) that reads `label: text
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 
 from goplugin.core.errors import (
@@ -48,8 +49,10 @@ _INSTALLED = "`list --all` shows what is installed; --plugin-dir names other dir
 _HINTS: tuple[tuple[type[BaseException], str, str], ...] = (
     (LoadError, "read plugin manifest", "it starts, but does not answer as a JavaScript module should: move it away"),
     (LaunchError, "timeout while waiting", "give it longer with --start-timeout, or see by hand what it waits for"),
-    (LaunchError, "fork/exec", "it was built for another machine, or its interpreter is gone: install it again"),
-    (LaunchError, "", "it was perhaps installed for another interpreter: install it again (`make install-modules`)"),
+    (LaunchError, "exec format error", "it needs a first line `#!/path/to/python`, or is a binary of another machine"),
+    (LaunchError, "no such file", "the interpreter its first line names does not exist, or that line ends in CRLF"),
+    (LaunchError, "with code 0 ", "it ended without serving: does the file end with `serve_module(module)`?"),
+    (LaunchError, "", "what it wrote to stderr says why; correct the plugin, or move it away to go on without it"),
     (UnrecognizedLineError, "", "the first line a plugin prints must be the handshake; other output belongs on stderr"),
     (CoreVersionError, "", "rebuild the plugin with a library that speaks this version, or move it away"),
     (IncompatibleVersionError, "", "rebuild the plugin for protocol version 1 of JavaScript modules, or move it away"),
@@ -67,6 +70,10 @@ _HINTS: tuple[tuple[type[BaseException], str, str], ...] = (
     (Interrupted, "time limit", "give it longer with --timeout"),
 )
 """What to do about an error of a kind whose text has something in it; the first that fits is taken."""
+
+
+_MISSING_PACKAGE = re.compile("No module named '?(goplugin|jsbridge)|exec: .*not found")
+"""What a plugin's stderr says if its interpreter is not the one it was installed for."""
 
 
 def exit_code(error: BaseException) -> int:
@@ -146,7 +153,11 @@ def _facts(error: BaseException) -> Iterator[tuple[str, str]]:
 
 def _hint(error: BaseException) -> str:
     """What to do, or "" where the error itself says it."""
+    if isinstance(error, LoadError) and _MISSING_PACKAGE.search(error.stderr):
+        return "it was installed for another interpreter: install it again (`make install-modules`, for the examples)"
     for origin in _origins(error):
+        if isinstance(origin, RemoteError) and origin.code is Code.DEADLINE_EXCEEDED:
+            return "give a call longer with --call-timeout"
         for kind, part, hint in _HINTS:
             if isinstance(origin, kind) and part in str(origin):
                 return hint

@@ -117,6 +117,9 @@ class Module:
         except RemoteError:
             raise
         except Exception as error:  # the border to the author's code, where anything may come
+            import logging  # not before something has failed: a plugin's start is on the clock
+
+            logging.getLogger(self.name).debug("%s failed", f"{export}.{method}".rstrip("."), exc_info=True)
             raise _unknown(str(error) or type(error).__name__) from error
 
     def _add(self, export: ExportSpec | ModuleObject) -> None:

@@ -1,9 +1,11 @@
-"""Installs the example plugins where hosts look for them, as executables of the interpreter that runs this script.
+"""Installs plugins where hosts look for them, as executables of the interpreter that runs this script.
 
-An installed plugin is a copy of the example behind a header for /bin/sh. A plain `#!/path/to/python` would not do: the
+Without arguments these are the six examples; files of one's own become `goja-plugin-NAME`, after the file.
+
+An installed plugin is a copy of the file behind a header for /bin/sh. A plain `#!/path/to/python` would not do: the
 kernel cuts that line at 127 or 255 bytes and splits it at spaces, and it cannot say `-m goplugin run FILE`, which
-keeps stray output of the plugin's imports off the handshake line. To Python the header is the beginning of the
-module's docstring, so the file stays valid Python.
+keeps stray output of the plugin's imports off the handshake line. To Python the header is a string: the beginning of
+the module's docstring, or its docstring if it has none, so the file stays valid Python.
 """
 from __future__ import annotations
 
@@ -18,28 +20,29 @@ __all__ = ["executable_text", "install", "main"]
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples" / "plugins"
 DEFAULT_DIR = "~/.go-go-goja/plugins/examples"
-PREFIX = "goja-plugin-examples-"
+PREFIX = "goja-plugin-"
+EXAMPLES_PREFIX = PREFIX + "examples-"
 
 # `-P` keeps the host's working directory, which the plugin inherits, from shadowing modules of the plugin.
 HEADER = """\
 #!/bin/sh
 '''exec' {python} -P -m goplugin run "$0" "$@"
-' ''' \\
-"""
+' '''"""
 
 
 def executable_text(source: str, python: str) -> str:
-    """The text of an executable that runs `source`, which must begin with its docstring, under `python`.
+    """The text of an executable that runs `source` under `python`.
 
     Raises SyntaxError if header and source do not make a valid module together.
     """
-    text = HEADER.format(python=shlex.quote(python)) + source
-    compile(text, "<installed example>", "exec", dont_inherit=True)
+    joint = " \\\n" if source.startswith(("'", '"')) else "\n"
+    text = HEADER.format(python=shlex.quote(python)) + joint + source
+    compile(text, "<installed plugin>", "exec", dont_inherit=True)
     return text
 
 
 def install(source: Path, target: Path, python: str) -> None:
-    """Write the executable `target` for the example `source`; a host never sees it half written."""
+    """Write the executable `target` for the plugin `source`; a host never sees it half written."""
     text = executable_text(source.read_text("utf-8"), python)
     descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
     try:
@@ -53,17 +56,20 @@ def install(source: Path, target: Path, python: str) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description="Install the example plugins.")
+    parser = argparse.ArgumentParser(description="Install plugins where hosts look for them.")
+    parser.add_argument("files", metavar="FILE", nargs="*", help="plugins of your own (default: the six examples)")
     parser.add_argument(
         "--dir",
         default=os.environ.get("DEFAULT_PLUGIN_DIR") or DEFAULT_DIR,
         help=f"the directory to install into (default: $DEFAULT_PLUGIN_DIR, else {DEFAULT_DIR})",
     )
-    directory = Path(parser.parse_args(arguments).dir).expanduser()
+    parsed = parser.parse_args(arguments)
+    directory = Path(parsed.dir).expanduser()
     directory.mkdir(parents=True, exist_ok=True)
-    for source in sorted(EXAMPLES.glob("[!_]*.py")):
+    own = [Path(file) for file in parsed.files]
+    for source in own or sorted(EXAMPLES.glob("[!_]*.py")):
         name = source.stem.replace("_", "-")
-        target = directory / (PREFIX + name)
+        target = directory / ((PREFIX if own else EXAMPLES_PREFIX) + name.removeprefix(PREFIX))
         print(f"installing {name} -> {target}")
         install(source, target, sys.executable)
 

@@ -73,8 +73,23 @@ def test_an_error_is_a_line_with_facts_below_and_a_hint_at_the_end() -> None:
         'error: start plugin "/p/x": plugin exited before we could connect\n'
         "  plugin stderr: Traceback\n"
         "                 NameError: x\n"
-        "  hint:          it was perhaps installed for another interpreter: install it again (`make install-modules`)"
+        "  hint:          what it wrote to stderr says why; correct the plugin, or move it away to go on without it"
     )
+
+
+@pytest.mark.parametrize(
+    ("error", "hint"),
+    [
+        (load_error(LaunchError("fork/exec /p/x: exec format error")), "#!/path/to/python"),
+        (load_error(LaunchError("fork/exec /p/x: no such file or directory")), "CRLF"),
+        (load_error(LaunchError("x ended with code 0 and printed no handshake line")), "serve_module"),
+        (load_error(LaunchError("x ended"), stderr="Error: No module named 'jsbridge'"), "install it again"),
+        (load_error(LaunchError("x ended"), stderr="Error: No module named 'numpy'"), "stderr says why"),
+        (JSError("GoError", cause_error=RemoteError(Code.DEADLINE_EXCEEDED, "too late")), "--call-timeout"),
+    ],
+)
+def test_the_hint_is_for_the_cause(error: BaseException, hint: str) -> None:
+    assert hint in error_text(error).splitlines()[-1]
 
 
 def test_the_other_lines_of_a_text_are_indented() -> None:
@@ -111,6 +126,6 @@ def test_as_json_an_error_is_one_object_on_one_line() -> None:
             "message": 'start plugin "/p/x": plugin exited; plugin stderr: a\nb',
             "exit_code": 5,
             "plugin_stderr": "a\nb",
-            "hint": "it was perhaps installed for another interpreter: install it again (`make install-modules`)",
+            "hint": "what it wrote to stderr says why; correct the plugin, or move it away to go on without it",
         }
     }

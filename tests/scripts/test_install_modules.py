@@ -58,10 +58,20 @@ def test_anyone_may_run_an_installed_file_and_nothing_else_is_left(tmp_path: Pat
     assert [path.name for path in directory.iterdir()] == ["installed"]
 
 
-def test_an_example_without_a_docstring_is_refused_and_the_old_file_stays(tmp_path: Path, source: Path) -> None:
+def test_a_file_without_a_docstring_is_still_a_module(tmp_path: Path, source: Path) -> None:
+    source.write_text("# a comment\nfrom __future__ import annotations\n\nANSWER = 42\n")
+    install(source, tmp_path / "installed", "/usr/bin/python3")
+
+    namespace: dict[str, object] = {}
+    exec(compile((tmp_path / "installed").read_text(), "installed", "exec", dont_inherit=True), namespace)
+
+    assert namespace["ANSWER"] == 42
+
+
+def test_a_file_that_is_no_python_is_refused_and_the_old_one_stays(tmp_path: Path, source: Path) -> None:
     install(source, tmp_path / "installed", "/usr/bin/python3")
     before = (tmp_path / "installed").read_text()
-    source.write_text("import sys\n")
+    source.write_text("import sys as\n")
 
     with pytest.raises(SyntaxError):
         install(source, tmp_path / "installed", "/usr/bin/python3")
@@ -81,6 +91,12 @@ def test_all_examples_are_installed_under_their_plugin_names(
     targets = {name: tmp_path / "plugins" / "examples" / f"goja-plugin-examples-{name}" for name in names}
     assert sorted((tmp_path / "plugins" / "examples").iterdir()) == sorted(targets.values())
     assert capsys.readouterr().out.splitlines() == [f"installing {name} -> {path}" for name, path in targets.items()]
+
+
+def test_a_file_of_ones_own_is_installed_under_its_name(tmp_path: Path, source: Path) -> None:
+    main([str(source), "--dir", str(tmp_path / "plugins")])
+
+    assert [path.name for path in (tmp_path / "plugins").iterdir()] == ["goja-plugin-example"]
 
 
 def test_the_directory_may_be_given_as_an_argument(tmp_path: Path) -> None:

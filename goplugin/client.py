@@ -119,6 +119,11 @@ class Client:
         return self._process is not None and self._process.exited
 
     @property
+    def exit_code(self) -> int | None:
+        """The exit code of the plugin process (negative: the signal that ended it); None while it has not ended."""
+        return self._process.exit_code.result() if self._process is not None and self._process.exited else None
+
+    @property
     def negotiated_version(self) -> int:
         """The application protocol version both sides agreed on; 0 before the start."""
         return 0 if self._handshake is None else self._handshake.app_version

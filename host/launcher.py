@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["PluginProcesses", "RunningPlugin"]
 
 _STDERR_TAIL = 4096
+_LAST_WORDS_SECONDS = 0.5
+_LAST_OUTPUT_SECONDS = 0.05
 
 
 class PluginProcesses:
@@ -145,9 +148,21 @@ class RunningPlugin:
             return self._module.invoke(InvokeRequest(export, method, tuple(args)), timeout=timeout).result
         except RemoteError as error:
             error.add_note(f"plugin: {self.manifest.module_name} ({self.path})")
-            if isinstance(error, PluginLostError) and self.stderr_tail():
-                error.add_note(f"plugin stderr: {self.stderr_tail()}")
+            if isinstance(error, PluginLostError):
+                self._add_last_words(error)
             raise
+
+    def _add_last_words(self, error: PluginLostError) -> None:
+        """Note how the process ended and what it wrote last; both arrive a moment after the connection is gone."""
+        deadline = time.monotonic() + _LAST_WORDS_SECONDS
+        while self._client.exit_code is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        code = self._client.exit_code
+        if code is not None:
+            error.add_note(f"process: ended with code {code}" if code >= 0 else f"process: ended by signal {-code}")
+            time.sleep(_LAST_OUTPUT_SECONDS)
+        if self.stderr_tail():
+            error.add_note(f"plugin stderr: {self.stderr_tail()}")
 
     def stderr_tail(self) -> str:
         """The end of what the plugin wrote to stderr, at most 4096 bytes, stripped."""

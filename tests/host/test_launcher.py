@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from goplugin import Code, RemoteError
+from goplugin import Code, PluginLostError, RemoteError
 from host.launcher import PluginProcesses
 
 from .plugins import add_echo, add_shell, children
@@ -61,3 +61,12 @@ def test_what_a_plugin_writes_to_stderr_is_kept(processes: PluginProcesses, tmp_
     plugin.close()
 
     assert plugin.stderr_tail() == "from the process"
+
+
+def test_a_lost_plugin_is_told_with_the_way_it_ended(processes: PluginProcesses, tmp_path: Path) -> None:
+    plugin = processes.start(add_echo(tmp_path, "echo", "plugin:echo")).result()
+
+    with pytest.raises(PluginLostError) as caught:
+        plugin.invoke("process", "crash", ["oh"], 5)
+
+    assert "process: ended with code 7" in caught.value.__notes__

@@ -18,8 +18,8 @@ install-modules: ## install the six examples (DEFAULT_PLUGIN_DIR, default ~/.go-
 	@scripts/setup
 	@.venv/bin/python scripts/install_modules.py
 
-bench: ## run the benchmarks and print their tables
-	@scripts/bench
+bench: ## compare with other stacks and write docs/benchmarks.md (QUICK=1, JSON=FILE: see scripts/bench)
+	@QUICK='$(QUICK)' JSON='$(JSON)' scripts/bench
 
 lock: ## write requirements.txt anew from pyproject.toml
 	@scripts/lock

@@ -13,6 +13,8 @@ T = TypeVar("T")
 class Benchmark(Protocol):
     """What a test gets as `benchmark`: calling it measures a function, and returns what the function returned."""
 
+    extra_info: dict[str, object]
+
     def __call__(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T: ...
 
     def pedantic(

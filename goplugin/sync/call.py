@@ -37,7 +37,7 @@ class Call:
         self._deadline = deadline
         self._inbox = mailroom.open(stream_id)
         self._credit = mailroom.open(-stream_id)
-        self._writable = True
+        self._over = False                  # as far as the sender knows
         self._metadata: Metadata | None = None
         self._messages: deque[bytes] = deque()
         self._error: RemoteError | None = None
@@ -46,17 +46,15 @@ class Call:
     # --- sending ---
 
     def send(self, message: bytes, *, end: bool = False) -> bool:
-        """Send one message, and with `end` the end of the request behind it.
+        """Send one message, and with `end` the end of the request behind it; waits until all of it is on its way.
 
-        Waits until the message before has been taken. Returns False if the call is over and nobody wants messages any
-        more; `receive` tells why. Raises LocalProtocolError behind the end of the request.
+        Returns False if the call is over and nobody wants messages any more; `receive` tells why.
+        Raises LocalProtocolError behind the end of the request.
         """
-        while not self._writable:
-            if not isinstance(self._wait(-self._id), StreamWritable):
-                return False
-            self._writable = True
-        self._writable = self._do(-self._id, self._machine.send_message, self._id, message, end)
-        return True
+        if not self._over and not self._do(-self._id, self._machine.send_message, self._id, message, end):
+            # While nobody waits nobody reads, so now is the time to wait for the peer's credit.
+            self._over = not isinstance(self._wait(-self._id), StreamWritable)
+        return not self._over
 
     def end(self) -> None:
         """There are no more messages."""

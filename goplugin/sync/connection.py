@@ -30,10 +30,9 @@ from ..core.http2 import (
     StreamWritable,
     UnaryRequest,
 )
-from ..core.status import Code
 from .link import Link
 from .relief import LONG
-from .server_call import StreamCall, deadline_of, send_end, send_reply
+from .server_call import DEADLINE_EXCEEDED, StreamCall, deadline_of, send_end, send_reply
 
 if TYPE_CHECKING:
     from ..core.http2 import Event, RequestHead
@@ -45,7 +44,6 @@ if TYPE_CHECKING:
 __all__ = ["Connection"]
 
 _NEVER = float("inf")
-_DEADLINE_EXCEEDED = Status(Code.DEADLINE_EXCEEDED, "context deadline exceeded")
 
 
 class Connection:
@@ -111,6 +109,8 @@ class Connection:
         if self._relief.asleep:
             self._relief.wake()
         answer = self._methods[head.path].answer(request.message, context)
+        if context.deadline is not None and context.deadline <= monotonic():
+            answer = DEADLINE_EXCEEDED
         with self._lock:
             leads = self._turn == turn
             if leads:
@@ -211,7 +211,10 @@ class Connection:
     def _run_aside(self, request: UnaryRequest, method: Method, context: CallContext) -> None:
         began = monotonic()
         answer = method.answer(request.message, context)
-        method.inline = monotonic() - began < LONG
+        now = monotonic()
+        method.inline = now - began < LONG
+        if context.deadline is not None and context.deadline <= now:
+            answer = DEADLINE_EXCEEDED
         with self._lock:
             self._calls.pop(request.stream_id, None)
             if isinstance(answer, Status):
@@ -257,7 +260,7 @@ class Connection:
         with self._lock:
             if self._calls.pop(stream_id, None) is None:
                 return
-            send_end(self._link, stream_id, call, _DEADLINE_EXCEEDED)
+            send_end(self._link, stream_id, call, DEADLINE_EXCEEDED)
         _cancel(call)
 
     # --- for the server's end ---

@@ -41,6 +41,7 @@ FOREVER = float("inf")
 """The deadline of what has none."""
 
 _ROOM_KEYS = 2**32
+_LOOKS = 64         # reads for which a look may hold the lock: enough for all that fits into a window
 _CONNECTION_EVENTS = (SettingsChanged, PingAcknowledged, GoingAway, ConnectionEnded)
 _LAST_EVENTS = (UnaryResponse, ResponseEnded, StreamReset)
 
@@ -187,10 +188,13 @@ class Mailroom:
         """Read what came while nobody waited; returns whether more may come. Never waits."""
         if self._lock.acquire(blocking=False):
             try:
-                if not self.leader and not self._lost:
+                for _ in range(_LOOKS):
+                    if self.leader or self._lost:
+                        break
                     self._link.flush()
-                    if self._link.look():
-                        self._take()
+                    if not self._link.look():
+                        break
+                    self._take()
             finally:
                 self._lock.release()
         return not self._lost

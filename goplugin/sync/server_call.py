@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from .link import Link
     from .methods import Method
 
-__all__ = ["StreamCall", "deadline_of", "send_end", "send_reply"]
+__all__ = ["DEADLINE_EXCEEDED", "StreamCall", "deadline_of", "send_end", "send_reply"]
 
 _OK = Status(Code.OK)
 _NO_EXTRAS = Extras()
+DEADLINE_EXCEEDED = Status(Code.DEADLINE_EXCEEDED, "context deadline exceeded")
 _CANCELLED = Status(Code.CANCELLED, "context canceled")
 
 
@@ -81,7 +82,7 @@ class StreamCall(CallContext):
         """The whole call."""
         try:
             self._answer()
-            status = _CANCELLED if self._over else _OK
+            status = _CANCELLED if self._over else DEADLINE_EXCEEDED if self.cancelled else _OK
         except BaseException as error:  # noqa: BLE001 - the border: nobody above could take it
             status = as_status(self._method.path, error)
         with self._link.lock:

@@ -1,0 +1,55 @@
+"""This project's asyncio runtime, through code that grpclib's generator wrote."""
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+
+from goplugin import Client, ClientConfig, GRPCClient, GRPCPlugin, GRPCServer, ServeConfig
+from goplugin import serve as serve_plugin
+
+from ..async_service import AsyncService
+from ..bench_grpc import BenchStub
+from ..bench_pb2 import Burst, Payload
+from ..hosts import AsyncHost, Host
+from ..service import HANDSHAKE
+
+__all__ = ["host", "serve"]
+
+
+class _Plugin(GRPCPlugin):
+    def grpc_server(self, server: GRPCServer) -> None:
+        server.add_service(AsyncService())
+
+    def grpc_client(self, client: GRPCClient) -> BenchStub:
+        return BenchStub(client.channel)
+
+
+def serve() -> None:
+    serve_plugin(ServeConfig(handshake=HANDSHAKE, plugins={"bench": _Plugin()}))
+
+
+class _Client:
+    def __init__(self, client: Client, stub: BenchStub) -> None:
+        self._client = client
+        self.plugin_pid = int(client.id)
+        self.echo = stub.Echo
+        self._repeat = stub.Repeat
+
+    async def repeat(self, request: Burst) -> AsyncIterator[Payload]:
+        async with self._repeat.open() as stream:
+            await stream.send_message(request, end=True)
+            async for reply in stream:
+                yield reply
+
+    async def close(self) -> None:
+        await self._client.kill()
+
+
+async def _connect(command: Sequence[str]) -> _Client:
+    client = Client(ClientConfig(handshake=HANDSHAKE, command=command, plugins={"bench": _Plugin()}))
+    stub = await client.dispense("bench")
+    assert isinstance(stub, BenchStub)
+    return _Client(client, stub)
+
+
+def host(command: Sequence[str]) -> Host:
+    return AsyncHost(lambda: _connect(command))

@@ -1,0 +1,104 @@
+"""What is measured, with which stacks: the suites in the order in which they run and are shown.
+
+A new stack is one file in stacks/ and its pairs here.
+"""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from .workers import Pair
+
+__all__ = [
+    "FLAT_PAIRS", "FLAT_STEP", "FLAT_STEPS", "JAVASCRIPT", "MEMORY_CALLS", "MEMORY_CLIENTS", "MEMORY_PAIRS",
+    "OPERATIONS", "PLANNED", "QUICK_SPAWN", "QUICK_UNARY", "SPAWN", "SPAWN_ROUNDS", "Launch", "Operation",
+]
+
+
+class Operation(NamedTuple):
+    """A suite: an operation of hosts.py with its arguments, done `rounds` times by every pair in turn."""
+
+    name: str
+    op: str
+    arguments: Mapping[str, float]
+    rounds: int
+    pairs: tuple[Pair, ...]
+
+
+_GO = Pair("go", "go")
+_SYNC = Pair("goplugin_sync", "goplugin_sync")
+_ASYNC = Pair("goplugin_aio", "goplugin_aio")
+
+_OURS = (
+    _SYNC,
+    Pair("goplugin_sync", "go"),
+    Pair("go", "goplugin_sync"),
+    Pair("goplugin_aio", "goplugin_sync"),
+    _ASYNC,
+    Pair("goplugin_aio", "go"),
+    Pair("go", "goplugin_aio"),
+    Pair("goplugin_async", "goplugin_async"),
+    Pair("goplugin_aio+uvloop", "goplugin_aio+uvloop"),
+)
+_OTHERS = (
+    Pair("grpclib", "grpclib"),
+    Pair("grpclib", "go"),
+    Pair("go", "grpclib"),
+    Pair("grpclib+uvloop", "grpclib+uvloop"),
+    Pair("grpcio", "grpcio"),
+    Pair("grpcio", "go"),
+    Pair("go", "grpcio"),
+    Pair("grpcio_aio", "grpcio_aio"),
+    Pair("grpcio_aio", "go"),
+    Pair("go", "grpcio_aio"),
+    Pair("pyvider", "pyvider"),
+    Pair("go", "pyvider"),
+)
+_RAW = Pair("raw", "raw")
+JAVASCRIPT = Pair("javascript", "sdk")
+_LIBRARIES = tuple(Pair(stack, stack) for stack in ("grpclib", "grpcio", "grpcio_aio", "pyvider"))
+_LARGE = (_GO, *_OURS[:-2], *_LIBRARIES)
+
+OPERATIONS = (
+    Operation("unary", "unary", {"seconds": 0.3}, 15, (_RAW, _GO, *_OURS, JAVASCRIPT, *_OTHERS)),
+    Operation("in_flight", "in_flight", {"calls": 64, "seconds": 0.5}, 9, (_GO, *_OURS, *_OTHERS)),
+    Operation("large_1", "large", {"size": 1 << 20, "calls": 8}, 9, _LARGE),
+    Operation("large_16", "large", {"size": 16 << 20, "calls": 2}, 7, _LARGE),
+    Operation("large_64", "large", {"size": 64 << 20, "calls": 1}, 7, _LARGE),
+    Operation("stream", "stream", {"count": 10_000}, 9, (_GO, *_OURS, *_OTHERS)),
+)
+
+QUICK_UNARY = Operation(
+    "unary", "unary", {"seconds": 0.25}, 9, (_RAW, _GO, *_OURS[:5], JAVASCRIPT, Pair("grpclib", "grpclib"))
+)
+
+
+class Launch(NamedTuple):
+    """A program that is launched: to its first reply over gRPC by a Go host, or, without a plugin, to its end."""
+
+    plugin: str | None
+    cookie: str = "BENCH_PLUGIN=bench"
+    path: str = "/bench.Bench/Echo"
+
+
+SPAWN: Mapping[str, Launch] = {
+    "python -c pass": Launch(None),
+    "go": Launch("go"),
+    "sdk": Launch("sdk", "GO_GO_GOJA_PLUGIN=js-module", "/hashiplugin.contract.v1.JSModuleService/GetManifest"),
+    "goplugin_sync": Launch("goplugin_sync"),
+    "goplugin_async": Launch("goplugin_async"),
+    "pyvider": Launch("pyvider"),
+}
+SPAWN_ROUNDS = 15
+QUICK_SPAWN = ("python -c pass", "sdk")
+
+MEMORY_PAIRS = (_GO, _SYNC, _ASYNC, JAVASCRIPT, *_LIBRARIES)
+MEMORY_CALLS, MEMORY_CLIENTS = 1000, 10
+
+FLAT_PAIRS = (_GO, _SYNC, _ASYNC, JAVASCRIPT)
+FLAT_STEP, FLAT_STEPS = 10_000, 10
+
+PLANNED = {
+    "AutoMTLS on": "the rows of the small calls with certificates on both sides; needs AutoMTLS in goplugin",
+    "multiplexed": "the rows of the small calls over one yamux connection; needs multiplexing in goplugin",
+}

@@ -117,10 +117,7 @@ class Mailroom:
         Raises RemoteError if the deadline passes first. Whatever it raises, the caller has to `give_up`.
         """
         while True:
-            remaining = deadline - monotonic()
-            if remaining <= 0:
-                raise _deadline_exceeded()
-            if self._link.receive(remaining):
+            if self._link.receive(_remaining(deadline)):
                 with self._lock:
                     event = self._take(stream_id)
                     if event is not None:
@@ -143,7 +140,13 @@ class Mailroom:
     def see_out(self, key: int, mailbox: Mailbox, deadline: float) -> None:
         """Wait until everything is written, or the connection is over. Raises as `lead` does."""
         while self._link.unsent and not self._lost:
-            self._turn(key, mailbox, deadline)
+            remaining = _remaining(deadline)
+            with self._lock:
+                leads = self._take_lead(key)
+            if leads:
+                self._read(mailbox, remaining)
+            else:
+                self._link.drain(remaining)
         self._leave(key, mailbox)
 
     def wait_for_room(self, deadline: float) -> float | None:
@@ -206,20 +209,26 @@ class Mailroom:
 
         Whatever has come behind the caller's back before this call has rung, and so is not slept through.
         """
-        remaining = deadline - monotonic()
-        if remaining <= 0:
-            raise _deadline_exceeded()
+        remaining = _remaining(deadline)
         with self._lock:
-            leads = self.leader in (0, key)
-            if leads:
-                self.leader = key
+            leads = self._take_lead(key)
             mailbox.parked = not leads
-        if not leads:
-            if self._link.unsent:
-                self._link.drain(remaining)
-            else:
-                mailbox.hear(remaining)
-        elif not mailbox.hear() and self._link.receive(remaining):
+        if leads:
+            self._read(mailbox, remaining)
+        elif self._link.unsent:
+            self._link.drain(remaining)
+        else:
+            mailbox.hear(remaining)
+
+    def _take_lead(self, key: int) -> bool:
+        """Whether this waiter leads now, because nobody else does. With the lock held."""
+        if not self.leader:
+            self.leader = key
+        return self.leader == key
+
+    def _read(self, mailbox: Mailbox, timeout: float) -> None:
+        """Read once for everybody, unless there has been news for this waiter already."""
+        if not mailbox.hear() and self._link.receive(timeout):
             with self._lock:
                 self._take()
 
@@ -304,5 +313,9 @@ class Mailroom:
         return StreamReset(abs(key), Status(Code.UNAVAILABLE, self._lost), None)
 
 
-def _deadline_exceeded() -> RemoteError:
-    return RemoteError(Code.DEADLINE_EXCEEDED, "context deadline exceeded")
+def _remaining(deadline: float) -> float:
+    """The time until then. Raises RemoteError if it has passed."""
+    remaining = deadline - monotonic()
+    if remaining <= 0:
+        raise RemoteError(Code.DEADLINE_EXCEEDED, "context deadline exceeded")
+    return remaining

@@ -12,7 +12,7 @@ from .echo_service import echo_service
 from .support import calling, grpclib_server, ours
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def grpclib_path() -> Iterator[str]:
     with grpclib_server() as path:
         yield path

@@ -47,6 +47,7 @@ __all__ = [
 log = logging.getLogger("goplugin.grpc")
 
 _DEADLINE_EXCEEDED = "context deadline exceeded"
+_CLOCK_SLACK_SECONDS = 0.02
 _HEADER_LIMIT = 16 * 1024 * 1024
 _TEXT_LIMIT = 8 * 1024
 
@@ -124,6 +125,7 @@ async def unary_stream(
 @contextlib.contextmanager
 def translated_errors(timeout: float | None) -> Generator[None]:
     """Map what grpclib, sockets and timers raise to RemoteError and PluginLostError."""
+    started = time.monotonic()
     try:
         yield
     except GRPCError as error:
@@ -137,6 +139,9 @@ def translated_errors(timeout: float | None) -> Generator[None]:
             raise PluginLostError(f"connection error: {error or 'timed out'}") from error
         raise RemoteError(Code.DEADLINE_EXCEEDED, _DEADLINE_EXCEEDED) from error
     except (StreamTerminatedError, ProtocolError) as error:
+        # A Go plugin that comes upon the deadline first resets the stream, and its clock may be a little ahead.
+        if timeout is not None and time.monotonic() - started > timeout - _CLOCK_SLACK_SECONDS:
+            raise RemoteError(Code.DEADLINE_EXCEEDED, _DEADLINE_EXCEEDED) from error
         raise PluginLostError("error reading from server: EOF") from error
     except OSError as error:
         raise PluginLostError(f"connection error: {error}") from error

@@ -37,15 +37,19 @@ class Listener:
         self.address = address
         self._directory = directory
 
-    def close(self) -> None:
-        """Close the socket and remove its file, and the directory if one was made for it. Idempotent."""
-        self.socket.close()
+    def withdraw(self) -> None:
+        """Remove the socket's file, so that nobody else can connect. Idempotent."""
         if self.network == "unix":
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.address)
-            if self._directory is not None:
-                with contextlib.suppress(FileNotFoundError):
-                    os.rmdir(self._directory)
+
+    def close(self) -> None:
+        """Close the socket and remove its file, and the directory if one was made for it. Idempotent."""
+        self.socket.close()
+        self.withdraw()
+        if self._directory is not None:
+            with contextlib.suppress(FileNotFoundError):
+                os.rmdir(self._directory)
 
     def __enter__(self) -> Listener:
         return self

@@ -60,6 +60,8 @@ def run(
             except BrokenPipeError:
                 stop()
             _wait(stop_read, None if outlive_host else host)
+            # First, because a host may lose its patience and kill: nobody new is to come any more.
+            listener.withdraw()
             deliver_output()
             server.stop(_END_SECONDS)
     finally:

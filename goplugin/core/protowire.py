@@ -66,14 +66,15 @@ def uint_field(number: int, value: int) -> bytes:
 def fields(data: bytes) -> Iterator[tuple[int, int, int | bytes]]:
     """Every field of a message as (number, wire type, value); varints are ints, all others bytes.
 
-    Raises RemoteProtocolError on a message that is cut off, field number 0, and groups (proto2, never sent here).
+    Raises RemoteProtocolError on a message that is cut off, a field number of 0 or of more than 29 bits, and groups
+    (proto2, never sent here).
     """
     position, end = 0, len(data)
     while position < end:
         tag, position = decode_varint(data, position)
         number, wire_type = tag >> 3, tag & 7
-        if number == 0:
-            raise RemoteProtocolError("protobuf: field number 0")
+        if not 0 < number < 1 << 29:
+            raise RemoteProtocolError(f"protobuf: field number {number}")
         if wire_type == VARINT:
             value, position = decode_varint(data, position)
             yield number, wire_type, value

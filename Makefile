@@ -1,6 +1,6 @@
 # The work is done by scripts/, which CI and people may call directly.
 .DEFAULT_GOAL := help
-.PHONY: help setup test demo install-modules bench lock clean
+.PHONY: help setup test demo install-modules bench fuzz lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\): ## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-24s%s\n", $$1, $$2 }'
@@ -21,7 +21,10 @@ install-modules: ## install the six examples (DEFAULT_PLUGIN_DIR, default ~/.go-
 bench: ## compare with other stacks and write docs/benchmarks.md (QUICK=1, JSON=FILE: see scripts/bench)
 	@QUICK='$(QUICK)' JSON='$(JSON)' scripts/bench
 
-lock: ## write requirements.txt anew from pyproject.toml
+fuzz: ## fuzz the protocol machines, a minute each (FUZZ_SECONDS: see scripts/fuzz)
+	@scripts/fuzz
+
+lock: ## write the locks of the packages anew: requirements*.txt
 	@scripts/lock
 
 clean: ## remove everything the other targets have made in the tree

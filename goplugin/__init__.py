@@ -9,7 +9,10 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .client import Client, ClientConfig
+    from .aio.serving import serve_test
+    from .client import Client, cleanup_clients
+    from .client_config import ClientConfig
+    from .context import CallContext
     from .core.errors import (
         BrokerTimeout,
         ChecksumError,
@@ -27,22 +30,40 @@ if TYPE_CHECKING:
         UnsupportedProtocolError,
     )
     from .core.handshake import HandshakeConfig
+    from .core.reattach import ReattachConfig
     from .core.status import Code
-    from .plugin import GRPCClient, GRPCPlugin, GRPCServer, PluginSet
+    from .discovery import discover
+    from .plugin import GRPCClient, GRPCPlugin, GRPCServer, Method, PluginSet, Streams
+    from .plugin_server import PluginServer
+    from .runner import CommandRunner, Runner
+    from .secure import SecureConfig
+    from .servemux import serve_mux
     from .server import ServeConfig, serve
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "CallContext",
     "Client",
     "ClientConfig",
+    "CommandRunner",
     "GRPCClient",
     "GRPCPlugin",
     "GRPCServer",
     "HandshakeConfig",
+    "Method",
+    "PluginServer",
     "PluginSet",
+    "ReattachConfig",
+    "Runner",
+    "SecureConfig",
     "ServeConfig",
+    "Streams",
+    "cleanup_clients",
+    "discover",
     "serve",
+    "serve_mux",
+    "serve_test",
     "Code",
     "PluginError",
     "ConfigError",
@@ -61,15 +82,27 @@ __all__ = [
 ]
 
 _HOMES = {
+    "CallContext": "context",
     "Client": "client",
-    "ClientConfig": "client",
+    "ClientConfig": "client_config",
+    "CommandRunner": "runner",
     "GRPCClient": "plugin",
     "GRPCPlugin": "plugin",
     "GRPCServer": "plugin",
     "HandshakeConfig": "core.handshake",
+    "Method": "plugin",
+    "PluginServer": "plugin_server",
     "PluginSet": "plugin",
+    "ReattachConfig": "core.reattach",
+    "Runner": "runner",
+    "SecureConfig": "secure",
     "ServeConfig": "server",
+    "Streams": "plugin",
+    "cleanup_clients": "client",
+    "discover": "discovery",
     "serve": "server",
+    "serve_mux": "servemux",
+    "serve_test": "aio.serving",
     "Code": "core.status",
 }
 

@@ -1,13 +1,15 @@
 """`python -m goplugin run FILE [ARGUMENT...]`: start a plugin script with its stdout protected.
 
 A host takes the first line of stdout for the handshake. A module that prints while it is imported would break it, so
-descriptor 1 is moved away before the script's first line runs.
+descriptor 1 is moved away before the script's first line runs. What the script raises is logged, from there on.
 """
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
+from .crashes import report_crashes_as_entries
 from .stdio import protect_stdout
 
 USAGE = "usage: python -m goplugin run FILE [ARGUMENT...]"
@@ -23,6 +25,9 @@ def main(arguments: list[str]) -> None:
         sys.stderr.write(f"python -m goplugin run: no such file: {path}\n")
         raise SystemExit(2)
     protect_stdout()
+    report_crashes_as_entries()
+    # What is imported stays: looking for garbage after every few hundred objects is a thirtieth of a plugin's start.
+    gc.set_threshold(10_000, *gc.get_threshold()[1:])
     sys.argv = arguments[1:]
     directory = os.path.dirname(os.path.realpath(path))
     if sys.flags.safe_path:  # -P: there is no working directory to take the place of

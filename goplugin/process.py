@@ -7,18 +7,16 @@ Source: go-plugin client.go, Start and Kill, and internal/cmdrunner.
 """
 from __future__ import annotations
 
-import errno
-import os
+import contextlib
 import signal
-import subprocess
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
-from typing import IO, cast
+from collections.abc import Callable
+from concurrent.futures import Future, InvalidStateError
 
-from .core.errors import ConfigError, HandshakeError, LaunchError
+from .core.errors import HandshakeError, LaunchError, PluginError
 from .core.handshake import NEED_DATA, HandshakeReader
-from .proctree import ProcessTree
+from .core.hclog import with_tracebacks
+from .runner import Runner
 
 __all__ = ["PluginProcess"]
 
@@ -26,6 +24,7 @@ _CHUNK = 64 * 1024
 _STDERR_TAIL = 4096
 _EXIT_AFTER_EOF_SECONDS = 2.0
 _READERS_JOIN_SECONDS = 1.0
+_EXIT_SECONDS = 10.0
 
 
 class PluginProcess:
@@ -35,12 +34,15 @@ class PluginProcess:
     `exit_code` resolves to the exit code once the process is reaped (negative: the signal that ended it).
     """
 
-    def __init__(self, popen: subprocess.Popen[bytes], name: str, receive_stderr: Callable[[bytes], None]) -> None:
-        self.name = name
-        self.pid = popen.pid
+    def __init__(self, runner: Runner, receive_stderr: Callable[[bytes], None]) -> None:
+        """`runner` has started. `receive_stderr` is called in a thread with each piece of stderr, and with b"" at the
+        end.
+        """
+        self.name = runner.name
+        self.id = runner.id
         self.handshake_line: Future[str] = Future()
         self.exit_code: Future[int] = Future()
-        self._popen = popen
+        self._runner = runner
         self._receive_stderr = receive_stderr
         self._stderr_tail = b""
         self._readers = [
@@ -50,29 +52,10 @@ class PluginProcess:
         self._start_thread(self._wait, "wait")
 
     @classmethod
-    def launch(
-        cls,
-        command: Sequence[str],
-        environment: Mapping[str, str],
-        *,
-        receive_stderr: Callable[[bytes], None],
-    ) -> PluginProcess:
-        """Start `command` with exactly `environment`, in the host's directory, with the host's stdin.
-
-        It stays in the host's process group: a terminal stops whatever reads from it in a group of its own.
-        `receive_stderr` is called in a thread with each piece of stderr, and once with b"" at its end.
-        Raises LaunchError if the system cannot run it, ConfigError for a text that no command or environment can hold.
-        """
-        path = command[0]
-        try:
-            popen = subprocess.Popen(
-                list(command), env=dict(environment), stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
-            )
-        except OSError as error:
-            raise LaunchError(f"fork/exec {path}: {_launch_text(error)}") from error
-        except ValueError as error:
-            raise ConfigError(f"fork/exec {path}: {error}") from error
-        return cls(popen, os.path.basename(path), receive_stderr)
+    def launch(cls, runner: Runner, *, receive_stderr: Callable[[bytes], None]) -> PluginProcess:
+        """Start what `runner` runs. Raises as `Runner.start`."""
+        runner.start()
+        return cls(runner, receive_stderr)
 
     @property
     def exited(self) -> bool:
@@ -81,8 +64,9 @@ class PluginProcess:
 
     @property
     def stderr_tail(self) -> str:
-        """The end of what the plugin wrote to stderr, at most 4096 bytes, stripped."""
-        return self._stderr_tail.decode("utf-8", "replace").strip()
+        """The end of what the plugin wrote to stderr, at most 4096 bytes, stripped; tracebacks as those who read them
+        know them."""
+        return with_tracebacks(self._stderr_tail.decode("utf-8", "replace")).strip()
 
     @property
     def announced_socket(self) -> str | None:
@@ -100,23 +84,28 @@ class PluginProcess:
             return False
         return True
 
-    def family(self) -> ProcessTree:
-        """The process and its descendants as they are now, to be ended later even if the process itself is gone."""
-        return ProcessTree(self.pid)
+    def give_up(self) -> None:
+        """Let whoever waits for the handshake line wait no longer; it fails with LaunchError unless it is there."""
+        self._set_line(LaunchError(f"{self.name} was killed while it started", stderr=self.stderr_tail))
 
-    def kill(self, family: ProcessTree | None = None) -> None:
-        """End the process and its descendants at once (SIGKILL), with those of an earlier `family`; then reap it.
+    def note_family(self) -> None:
+        """Take note of the plugin's descendants as they are now, to be ended later even if it is gone itself."""
+        self._runner.note_family()
 
-        Returns when it is reaped and its pipes are read to their end, or after a bounded wait if somebody outside the
-        family holds them open.
+    def kill(self) -> None:
+        """End the plugin and its descendants at once, those that were noted before included; then reap it.
+
+        Returns when it is reaped and its output is read to its end, or after a bounded wait if somebody outside the
+        family holds that open.
         """
-        family = family or self.family()
-        if not self.exited:
-            family.add_descendants()
-        family.kill()
-        self.exit_code.result()
+        self._runner.kill()
+        self.wait(_EXIT_SECONDS)
         for reader in self._readers:
             reader.join(_READERS_JOIN_SECONDS)
+
+    def diagnose(self) -> str:
+        """What may be wrong with it if it printed no handshake."""
+        return self._runner.diagnose()
 
     def _start_thread(self, target: Callable[[], None], task: str) -> threading.Thread:
         thread = threading.Thread(target=target, name=f"{self.name}-{task}", daemon=True)
@@ -124,23 +113,30 @@ class PluginProcess:
         return thread
 
     def _wait(self) -> None:
-        self.exit_code.set_result(self._popen.wait())
+        self.exit_code.set_result(self._runner.wait())
 
     def _read_stdout(self) -> None:
         reader = HandshakeReader()
-        with cast("IO[bytes]", self._popen.stdout) as stdout:
+        with contextlib.closing(self._runner.stdout) as stdout:
             while not self.handshake_line.done():
-                data = os.read(stdout.fileno(), _CHUNK)
+                data = stdout.read(_CHUNK)
                 try:
                     reader.receive_data(data) if data else reader.receive_eof()
                     line = reader.next_event()
                 except HandshakeError as error:
-                    self.handshake_line.set_exception(error if data else self._early_exit() or error)
+                    self._set_line(error if data else self._early_exit() or error)
                     break
                 if line is not NEED_DATA:
-                    self.handshake_line.set_result(line)
-            while os.read(stdout.fileno(), _CHUNK):
+                    self._set_line(line)
+            while stdout.read(_CHUNK):
                 pass
+
+    def _set_line(self, line: str | PluginError) -> None:
+        with contextlib.suppress(InvalidStateError):  # the reader of stdout and `give_up` may come at the same time
+            if isinstance(line, str):
+                self.handshake_line.set_result(line)
+            else:
+                self.handshake_line.set_exception(line)
 
     def _early_exit(self) -> LaunchError | None:
         """What to say instead of "unrecognized message" if stdout ended because the process did."""
@@ -155,8 +151,8 @@ class PluginProcess:
         )
 
     def _read_stderr(self) -> None:
-        with cast("IO[bytes]", self._popen.stderr) as stderr:
-            while data := os.read(stderr.fileno(), _CHUNK):
+        with contextlib.closing(self._runner.stderr) as stderr:
+            while data := stderr.read(_CHUNK):
                 self._stderr_tail = (self._stderr_tail + data)[-_STDERR_TAIL:]
                 self._receive_stderr(data)
         self._receive_stderr(b"")
@@ -170,9 +166,3 @@ def _how(code: int) -> str:
         return f"by signal {signal.Signals(-code).name}"
     except ValueError:  # a real-time signal has no name
         return f"by signal {-code}"
-
-
-def _launch_text(error: OSError) -> str:
-    if error.errno == errno.ENOEXEC:
-        return "exec format error"
-    return (error.strerror or str(error)).lower()

@@ -1,7 +1,8 @@
 """Server reflection: what a plugin serves, told to tools such as grpcurl.
 
 A service's description is a file descriptor. Code that protoc generated carries it; a servicer with hand-written
-messages offers it as `__files__`. Nothing is collected, and protobuf not imported, before somebody asks.
+messages offers it as `__files__`. Nothing is collected, and protobuf not imported, before somebody asks. The service
+itself is in `services.py`.
 Source: grpc.reflection.v1 of the gRPC project, and v1alpha, which is the same under an older name.
 """
 from __future__ import annotations
@@ -11,10 +12,9 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
-from .core.errors import RemoteError, RemoteProtocolError
+from .core.errors import RemoteProtocolError
 from .core.protowire import BYTES, VARINT, bytes_field, fields, uint_field
 from .core.status import Code
-from .plugin import Method, Streams
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor, FileDescriptor
@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 
     from .plugin import Servicer
 
-__all__ = ["Raw", "Reflection", "ReflectionService"]
-
-_PATHS = tuple(f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo" for version in ("v1", "v1alpha"))
+__all__ = ["Reflection"]
 
 # The request's fields, which are those of one `oneof`,
 _FILE_BY_FILENAME, _FILE_CONTAINING_SYMBOL, _FILE_CONTAINING_EXTENSION, _ALL_EXTENSION_NUMBERS, _LIST_SERVICES = (
@@ -32,17 +30,6 @@ _FILE_BY_FILENAME, _FILE_CONTAINING_SYMBOL, _FILE_CONTAINING_EXTENSION, _ALL_EXT
 )
 # and the response's.
 _VALID_HOST, _ORIGINAL_REQUEST, _FILES, _EXTENSION_NUMBERS, _SERVICES, _ERROR = 1, 2, 4, 5, 6, 7
-
-
-class Raw(bytes):
-    """A message as it travels."""
-
-    def SerializeToString(self) -> bytes:
-        return self
-
-    @classmethod
-    def FromString(cls, data: bytes) -> Raw:
-        return cls(data)
 
 
 class Reflection:
@@ -104,31 +91,6 @@ class Reflection:
                     known.add(name)
                     pool.AddSerializedFile(data)
         return pool
-
-
-class ReflectionService:
-    """The service, in both versions; it describes itself too."""
-
-    def __init__(self, servicers: Iterable[Servicer]) -> None:
-        self._reflection = Reflection([*servicers, self])
-
-    def __mapping__(self) -> dict[str, Method]:
-        method = Method(self.server_reflection_info, Streams(client_streaming=True, server_streaming=True), Raw, Raw)
-        return dict.fromkeys(_PATHS, method)
-
-    def __files__(self) -> Iterable[bytes]:
-        """Those of all services of this package."""
-        from ._descriptors import FILES
-
-        return FILES.values()
-
-    def server_reflection_info(self, requests: Iterable[Raw], context: object) -> Iterator[Raw]:
-        """Answer question by question."""
-        for request in requests:
-            try:
-                yield Raw(self._reflection.answer(request))
-            except RemoteProtocolError as error:
-                raise RemoteError(Code.INVALID_ARGUMENT, str(error)) from error
 
 
 def _files_of(servicer: Servicer) -> Iterator[bytes]:

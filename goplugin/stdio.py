@@ -110,7 +110,8 @@ class OutputBuffer:
 class OutputCapture:
     """A context in which descriptor 1 and `sys.stderr` flow into `buffer`.
 
-    At the end both are given back, and what was printed last has reached the buffer.
+    At the end both are given back, and what was printed last has reached the buffer. Where the context is not entered
+    nothing is captured.
     """
 
     def __init__(self) -> None:
@@ -141,6 +142,7 @@ class OutputCapture:
         with self._stopping:
             if self._threads:
                 self._stop()
+            self.buffer.close()
 
     def __exit__(self, *exc: object) -> None:
         self.stop()
@@ -160,7 +162,6 @@ class OutputCapture:
             thread.join(_DRAIN_SECONDS)
         self._threads.clear()
         os.close(self._stop_read)
-        self.buffer.close()
 
     def _pump(self, channel: int) -> int:
         """Start a thread that reads a new pipe into the buffer; returns the pipe's write end."""

@@ -19,13 +19,14 @@ from .core.errors import ConfigError
 if TYPE_CHECKING:
     from .core.environ import PluginEnvironment
 
-__all__ = ["Listener", "listen", "remove_dead_socket"]
+__all__ = ["Listener", "is_too_long", "listen", "make_private_directory", "remove_dead_socket"]
 
 # sun_path holds 108 bytes on Linux and 104 elsewhere, with a NUL at its end.
 _SOCKET_PATH_LIMIT = 107 if sys.platform == "linux" else 103
 _LAST_PORT = 65535
 _BACKLOG = 128
 _PRIVATE_DIRECTORY = "plugin-dir"
+_LONGEST_NAME = len("/plugin0123456789")
 
 
 class Listener:
@@ -58,12 +59,15 @@ class Listener:
         self.close()
 
 
-def listen(environment: PluginEnvironment) -> Listener:
+def listen(environment: PluginEnvironment, *, network: str | None = None) -> Listener:
     """A listener as `environment` asks for it: a unix socket, or TCP where there are none (Windows).
 
+    `network`, unix or tcp, asks for the one of them.
     Raises ConfigError for an unknown socket group, a directory that takes no socket, or an impossible port range.
     """
-    if sys.platform == "win32":
+    if network not in (None, "unix", "tcp"):
+        raise ConfigError(f"unknown network {network}: a plugin listens on unix or tcp")
+    if network == "tcp" or (network is None and sys.platform == "win32"):
         return _listen_tcp(environment.min_port, environment.max_port)
     return _listen_unix(environment.socket_dir or os.environ.get("TMPDIR") or "/tmp", environment.socket_group)
 
@@ -85,19 +89,44 @@ def remove_dead_socket(path: str) -> None:
                 os.rmdir(os.path.dirname(path))
 
 
+def is_too_long(directory: str) -> bool:
+    """Whether the path of a plugin's socket there would be longer than the system takes."""
+    return len(os.fsencode(directory)) + _LONGEST_NAME > _SOCKET_PATH_LIMIT
+
+
+def make_private_directory(group: str | None, parent: str | None = None) -> str:
+    """A new directory in `parent` for the sockets of one plugin, for this user, and the `group` if there is one.
+
+    Without a parent its path is short.
+
+    The caller removes it. Raises ConfigError for an unknown group, and where none can be made.
+    """
+    with _translated_errors():
+        return _make_private_directory(None if group is None else _group_id(group), parent)
+
+
+def _make_private_directory(gid: int | None, parent: str | None = None) -> str:
+    # Imported here: a plugin with an ordinary TMPDIR need not pay for it at its start.
+    import tempfile
+
+    directory = tempfile.mkdtemp(prefix=_PRIVATE_DIRECTORY, dir=parent or "/tmp")
+    try:
+        _set_mode(directory, gid, owner=0o700, group=0o770)
+    except OSError:
+        os.rmdir(directory)
+        raise
+    return directory
+
+
 def _listen_unix(directory: str, group: str | None) -> Listener:
     gid = None if group is None else _group_id(group)
     private: str | None = None
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with contextlib.ExitStack() as failed, _translated_errors():
         failed.callback(sock.close)
-        if len(os.fsencode(directory)) + len("/plugin0123456789") > _SOCKET_PATH_LIMIT:
-            # Imported here: a plugin with an ordinary TMPDIR need not pay for it at its start.
-            import tempfile
-
-            directory = private = tempfile.mkdtemp(prefix=_PRIVATE_DIRECTORY, dir="/tmp")
+        if is_too_long(directory):
+            directory = private = _make_private_directory(gid)
             failed.callback(os.rmdir, directory)
-            _set_mode(directory, gid, owner=0o700, group=0o770)
         path = _bind_to_new_name(sock, directory)
         failed.callback(os.unlink, path)
         # Nobody can connect before listen(), so there is no moment with wider permissions than these.

@@ -1,9 +1,8 @@
 """Plugin processes for callers that block: started side by side, ended together.
 
-The one module of the host that knows how a plugin is reached: goplugin's asyncio client starts and ends it, on an event
-loop in a thread of its own, and calls go over a blocking connection of the caller's, because a hop to another thread
-costs more than a call. Who owns a `PluginProcesses` owns every process started through it, however far the start has
-come.
+The one module of the host that knows how a plugin is reached. Who owns a `PluginProcesses` owns every process started
+through it, however far the start has come. A call is made on the calling thread: a hop to another one costs more than
+the call.
 Source: go-go-goja pkg/hashiplugin/host, loadOne and wrapDiagnosticError, whose texts the stages have.
 """
 from __future__ import annotations
@@ -12,18 +11,16 @@ import io
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future
-from contextlib import ExitStack
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, cast
 
-import anyio
-from anyio.from_thread import start_blocking_portal
-
-from goplugin import Client, ClientConfig, Code, PluginError, PluginLostError, RemoteError
 from goplugin.core.environ import go_quote
-from goplugin.sync.channel import Channel, channel_to
+from goplugin.core.errors import PluginError, PluginLostError, RemoteError
+from goplugin.core.hclog import with_tracebacks
+from goplugin.core.status import Code
+from goplugin.sync import Client, ClientConfig
 from jsbridge.contract import DISPENSE_NAME, HANDSHAKE, InvokeRequest, ModuleManifest
-from jsbridge.plugin import BlockingModule, JSModulePlugin, RemoteModule
+from jsbridge.plugin import BlockingModule, JSModulePlugin
 
 from .errors import LoadError
 
@@ -32,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PluginProcesses", "RunningPlugin"]
 
+_SIDE_BY_SIDE = 64
 _STDERR_TAIL = 4096
 _LAST_WORDS_SECONDS = 0.5
 _LAST_OUTPUT_SECONDS = 0.05
@@ -45,38 +43,13 @@ class PluginProcesses:
         self._call_timeout = call_timeout
         self._clients: list[Client] = []
         self._plugins: list[RunningPlugin] = []
-        self._starts: list[Future[RunningPlugin]] = []
-        self._closed = False
-        self._resources = ExitStack()
-        self._portal = self._resources.enter_context(start_blocking_portal(name="plugins"))
+        self._starts = ThreadPoolExecutor(_SIDE_BY_SIDE, "plugin-start")
 
     def start(self, path: str) -> Future[RunningPlugin]:
         """Begin to launch the plugin at `path`; the future resolves once its manifest has been read.
 
-        It fails with LoadError, and the process is gone then.
+        It fails with LoadError, and the process is gone then; or it is cancelled by `close`.
         """
-        future = self._portal.start_task_soon(self._start, path)
-        self._starts.append(future)
-        return future
-
-    def end(self, client: Client) -> None:
-        """End one plugin; returns when its process is gone. Idempotent."""
-        if not self._closed:
-            self._portal.call(client.kill)
-
-    def close(self) -> None:
-        """End all of them side by side, those still starting included; returns when they are gone. Idempotent."""
-        if self._closed:
-            return
-        for start in self._starts:
-            start.cancel()
-        for plugin in self._plugins:
-            plugin.hang_up()
-        self._portal.call(self._kill_all)
-        self._closed = True
-        self._resources.close()
-
-    async def _start(self, path: str) -> RunningPlugin:
         tail = _Tail()
         client = Client(
             ClientConfig(
@@ -89,25 +62,32 @@ class PluginProcesses:
             )
         )
         self._clients.append(client)
+        return self._starts.submit(self._start, path, client, tail)
+
+    def close(self) -> None:
+        """End all of them side by side, those still starting included; returns when they are gone. Idempotent."""
+        self._starts.shutdown(wait=False, cancel_futures=True)
+        for plugin in self._plugins:
+            plugin.take_no_more_calls()
+        if self._clients:
+            with ThreadPoolExecutor(len(self._clients), "plugin-end") as ends:
+                list(ends.map(Client.kill, self._clients))
+        self._starts.shutdown()
+
+    def _start(self, path: str, client: Client, tail: _Tail) -> RunningPlugin:
         stage = f"start plugin {go_quote(path)}"
         try:
-            line = await client.start()
+            client.start()
             stage = f"dispense plugin service from {go_quote(path)}"
-            remote = cast("RemoteModule", await client.dispense(DISPENSE_NAME))
+            module = cast("BlockingModule", client.dispense(DISPENSE_NAME))
             stage = f"read plugin manifest from {go_quote(path)}"
-            manifest = await remote.get_manifest(timeout=self._call_timeout)
-            channel = channel_to(line.network, line.address)
+            manifest = module.get_manifest(timeout=self._call_timeout)
         except PluginError as error:
-            await client.kill()  # now its stderr is complete
+            client.kill()  # now its stderr is complete
             raise LoadError(stage, error, path=path, stderr=tail.text()) from error
-        plugin = RunningPlugin(path, manifest, self, client, channel, tail)
+        plugin = RunningPlugin(path, manifest, client, module, tail)
         self._plugins.append(plugin)
         return plugin
-
-    async def _kill_all(self) -> None:
-        async with anyio.create_task_group() as tasks:
-            for client in self._clients:
-                tasks.start_soon(client.kill)
 
 
 class RunningPlugin:
@@ -117,19 +97,16 @@ class RunningPlugin:
         self,
         path: str,
         manifest: ModuleManifest,
-        processes: PluginProcesses,
         client: Client,
-        channel: Channel,
+        module: BlockingModule,
         tail: _Tail,
     ) -> None:
         self.path = path
         self.manifest = manifest
-        self._processes = processes
         self._client = client
-        self._channel = channel
-        self._module = BlockingModule(channel)
-        self._closed = False
+        self._module = module
         self._tail = tail
+        self._closed = False
 
     @property
     def pid(self) -> int:
@@ -168,15 +145,13 @@ class RunningPlugin:
         """The end of what the plugin wrote to stderr, at most 4096 bytes, stripped."""
         return self._tail.text()
 
-    def hang_up(self) -> None:
-        """Take no more calls; one that is under way fails. Idempotent."""
+    def take_no_more_calls(self) -> None:
         self._closed = True
-        self._channel.close()
 
     def close(self) -> None:
         """End the process; returns when it is gone. Idempotent."""
-        self.hang_up()
-        self._processes.end(self._client)
+        self.take_no_more_calls()
+        self._client.kill()
 
 
 class _Tail(io.BytesIO):
@@ -197,4 +172,4 @@ class _Tail(io.BytesIO):
 
     def text(self) -> str:
         with self._lock:
-            return self.getvalue().decode("utf-8", "replace").strip()
+            return with_tracebacks(self.getvalue().decode("utf-8", "replace")).strip()

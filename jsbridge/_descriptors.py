@@ -1,4 +1,4 @@
-"""Serialized file descriptors by file name, imported ones first. Written by scripts/descriptors."""
+"""Serialized file descriptors by file name, imported ones first. Written by scripts/generate."""
 # ruff: noqa: E501
 from __future__ import annotations
 

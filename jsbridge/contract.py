@@ -15,10 +15,11 @@ from __future__ import annotations
 from typing import Any, NamedTuple, cast
 
 from goplugin.core.handshake import HandshakeConfig
+from goplugin.core.http2.events import Value
 from goplugin.core.messages import Empty
 from goplugin.core.protowire import BYTES, VARINT, bytes_field, decode_varint, fields, uint_field
 
-from .values import decode_text, decode_value, encode_text, encode_value
+from .values import Heads, decode_text, decode_value, encode_text, encode_value
 
 __all__ = [
     "DISPENSE_NAME", "GET_MANIFEST_PATH", "HANDSHAKE", "INVOKE_PATH", "NAMESPACE", "SERVICE",
@@ -43,6 +44,7 @@ GET_MANIFEST_PATH = f"/{SERVICE}/GetManifest"
 INVOKE_PATH = f"/{SERVICE}/Invoke"
 
 
+_RESULT_TAG = 1 << 3 | BYTES
 _BYTES_TAGS = frozenset(range(8 | BYTES, 128, 8))  # the tags of one byte; field number 0 is none
 
 
@@ -145,16 +147,22 @@ class ModuleManifest(NamedTuple):
         return cls(module_name, version, tuple(exports), tuple(capabilities), doc)
 
 
-class InvokeRequest(NamedTuple):
+class InvokeRequest(Value):
     """Call the function `export_name`, or the method `method_name` of the object `export_name`."""
 
-    export_name: str = ""
-    method_name: str = ""
-    args: tuple[Any, ...] = ()
+    __slots__ = ("args", "export_name", "method_name")  # half the time of a named tuple, and four come with each call
+
+    def __init__(self, export_name: str = "", method_name: str = "", args: tuple[Any, ...] = ()) -> None:
+        self.export_name = export_name
+        self.method_name = method_name
+        self.args = args
 
     def SerializeToString(self) -> bytes:
-        names = _text_field(1, self.export_name) + _text_field(2, self.method_name)
-        return names + b"".join([bytes_field(3, encode_value(arg)) for arg in self.args])
+        parts = [_names[self.export_name, self.method_name]]
+        for arg in self.args:
+            value = encode_value(arg)
+            parts += _arg_head[len(value)], value
+        return b"".join(parts)
 
     @classmethod
     def FromString(cls, data: bytes) -> InvokeRequest:
@@ -170,18 +178,38 @@ class InvokeRequest(NamedTuple):
         return cls(export_name, method_name, tuple(args))
 
 
-class InvokeResponse(NamedTuple):
+class InvokeResponse(Value):
     """What the call returned; a result that is absent on the wire is None. Errors travel as gRPC status."""
 
-    result: Any = None
+    __slots__ = ("result",)
+
+    def __init__(self, result: Any = None) -> None:
+        self.result = result
 
     def SerializeToString(self) -> bytes:
-        return bytes_field(1, encode_value(self.result))
+        value = encode_value(self.result)
+        return _result_head[len(value)] + value
 
     @classmethod
     def FromString(cls, data: bytes) -> InvokeResponse:
+        if 2 <= len(data) < 130 and data[0] == _RESULT_TAG and data[1] == len(data) - 2:
+            return cls(decode_value(data[2:]))      # the one field that everybody sends, if it is short
         # A message that comes in several parts is one message: that of all their bytes.
         return cls(decode_value(b"".join([payload for number, payload in _payloads(data) if number == 1])))
+
+
+class _Names(dict[tuple[str, str], bytes]):
+    """The fields of an InvokeRequest that name the function, by export and method; the last ones are kept."""
+
+    def __missing__(self, names: tuple[str, str]) -> bytes:
+        if len(self) >= 1024:
+            self.clear()
+        encoded = self[names] = _text_field(1, names[0]) + _text_field(2, names[1])
+        return encoded
+
+
+_names = _Names()
+_arg_head, _result_head = Heads(3 << 3 | BYTES), Heads(_RESULT_TAG)
 
 
 def _text_field(number: int, text: str) -> bytes:

@@ -19,6 +19,8 @@ from .contract import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from grpclib.client import Channel
 
     from goplugin.sync.channel import Channel as BlockingChannel
@@ -29,7 +31,10 @@ __all__ = ["BlockingModule", "JSModulePlugin", "RemoteModule"]
 
 
 class JSModulePlugin(GRPCPlugin):
-    """Serves `module` in a plugin process; dispenses a `RemoteModule` in a host, which needs no `module`."""
+    """Serves `module` in a plugin process; dispenses the module in a host, which needs no `module` for that.
+
+    What a blocking client dispenses is a `BlockingModule`, and what an asyncio one does a `RemoteModule`.
+    """
 
     def __init__(self, module: Module | None = None) -> None:
         self._module = module
@@ -40,7 +45,11 @@ class JSModulePlugin(GRPCPlugin):
         else:
             server.add_service(_ModuleService(self._module))
 
-    def grpc_client(self, client: GRPCClient) -> RemoteModule:
+    def grpc_client(self, client: GRPCClient) -> BlockingModule | RemoteModule:
+        from goplugin.sync.channel import Channel as BlockingChannel  # a plugin has no use for it
+
+        if isinstance(client.channel, BlockingChannel):
+            return BlockingModule(client.channel)
         return RemoteModule(client.channel)
 
 
@@ -93,6 +102,12 @@ class _ModuleService:
             GET_MANIFEST_PATH: Method(self.get_manifest, Streams(), Empty, ModuleManifest),
             INVOKE_PATH: Method(self.invoke, Streams(), InvokeRequest, InvokeResponse),
         }
+
+    def __files__(self) -> Iterable[bytes]:
+        """For server reflection, when somebody asks."""
+        from ._descriptors import FILES
+
+        return FILES.values()
 
     def get_manifest(self, request: Empty, context: object) -> ModuleManifest:
         return self._module.manifest()

@@ -212,10 +212,9 @@ class _Answer(InvokeResponse):
     """A response that is encoded when its handler returns: what is wrong with the result shows in `invoke`, and what
     another call changes in it afterwards does not travel."""
 
-    encoded: bytes
+    __slots__ = ("encoded",)
 
-    def encode(self) -> None:
-        self.encoded = super().SerializeToString()
+    encoded: bytes
 
     def SerializeToString(self) -> bytes:
         return self.encoded
@@ -224,7 +223,7 @@ class _Answer(InvokeResponse):
 def _answer(handler: Handler, call: Call) -> InvokeResponse:
     answer = _Answer(handler(call))
     try:
-        answer.encode()
+        answer.encoded = InvokeResponse.SerializeToString(answer)
     except LocalProtocolError as error:
         names = f"{go_quote(call.export_name)}/{go_quote(call.method_name)}"
         raise _unknown(f"sdk invoke {names}: sdk encode result: {error}") from error

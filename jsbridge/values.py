@@ -25,7 +25,7 @@ from goplugin.core.protowire import encode_varint
 
 from .value_decoder import MAX_DEPTH, decode_text, decode_value
 
-__all__ = ["MAX_DEPTH", "decode_text", "decode_value", "encode_text", "encode_value"]
+__all__ = ["MAX_DEPTH", "Heads", "decode_text", "decode_value", "encode_text", "encode_value"]
 
 
 def encode_value(value: object) -> bytes:
@@ -55,7 +55,7 @@ _pack_double = Struct("<d").pack
 _pack_item = Struct("<3sd").pack  # a number in a list, with its three bytes of head
 
 
-class _Heads(dict[int, bytes]):
+class Heads(dict[int, bytes]):
     """Tag and length in front of a length-delimited field, by length. The short ones are kept, others are made."""
 
     def __init__(self, tag: int) -> None:
@@ -81,9 +81,9 @@ class _KeyFields(dict[str, bytes]):
         return field
 
 
-_string_head, _struct_head, _list_head = _Heads(0x1A), _Heads(0x2A), _Heads(0x32)  # fields 3, 5, 6 of a Value
-_item_head = _Heads(0x0A)  # a value of a ListValue, and an entry of a Struct
-_key_head, _value_head = _Heads(0x0A), _Heads(0x12)  # the two fields of an entry
+_string_head, _struct_head, _list_head = Heads(0x1A), Heads(0x2A), Heads(0x32)  # fields 3, 5, 6 of a Value
+_item_head = Heads(0x0A)  # a value of a ListValue, and an entry of a Struct
+_key_head, _value_head = Heads(0x0A), Heads(0x12)  # the two fields of an entry
 _key_field = _KeyFields()
 
 

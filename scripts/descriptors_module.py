@@ -6,7 +6,7 @@ from pathlib import Path
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-HEAD = '''"""Serialized file descriptors by file name, imported ones first. Written by scripts/descriptors."""
+HEAD = '''"""Serialized file descriptors by file name, imported ones first. Written by scripts/generate."""
 # ruff: noqa: E501
 from __future__ import annotations
 

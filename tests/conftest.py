@@ -3,6 +3,7 @@
 Rule 1: a test may claim rows of requirements.toml; a claim without a row fails, and a `done` row without a claim.
 Rule 2: the run has a temporary directory of its own, short enough for unix sockets, and removes it.
 Rule 3: when the last test has ended, no process and no plugin's socket is left.
+Rule 4: hypothesis judges examples by what they show, not by how long a busy machine takes for one.
 """
 from __future__ import annotations
 
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 NARROWED = pytest.StashKey[bool]()  # some tests were deselected
 LONGEST_TMPDIR = 40  # bytes; a socket path has 107, and tests add directories with names of their own
@@ -143,3 +145,9 @@ def wait_for_exits(processes: Sequence[Process]) -> None:
                 select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))
             finally:
                 os.close(descriptor)
+
+
+# --- Rule 4: patience ----------------------------------------------------------------------------------------------
+
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")    # before the tests are imported: their own settings begin with the loaded ones

@@ -49,6 +49,10 @@ def test_core_needs_only_the_standard_library() -> None:
         ("from jsbridge import *", {"host"}),
         ("import host", set[str]()),
         ("import host.cli", set[str]()),
+        (
+            "import host.runtime, host.interrupts, jsbridge.engine, goplugin.sync.client",
+            {"anyio", "asyncio", "google.protobuf", "grpclib", "ssl"},
+        ),
     ],
 )
 def test_a_layer_imports_alone_and_without_the_layers_above_it(statements: str, absent: set[str]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from ssl import SSLError
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from grpclib.exceptions import StreamTerminatedError
@@ -51,6 +52,8 @@ class ClientLink(Link[ClientConnection]):
 
     `open`: calls may begin here, at least when there is room.
     """
+
+    _starts_tasks = False
 
     def __init__(self, machine: ClientConnection, others: set[ClientLink]) -> None:
         super().__init__(machine)
@@ -121,6 +124,11 @@ class ClientLink(Link[ClientConnection]):
         self._others.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if isinstance(exc, SSLError):       # what TLS 1.3 has to say of us comes after the handshake
+            for stream in self._streams.values():
+                refusal = StreamTerminatedError("Connection lost")
+                refusal.__cause__ = exc
+                stream.fail(refusal)
         super().connection_lost(exc)
         self._others.discard(self)
         self._leave()
@@ -135,8 +143,9 @@ class ClientLink(Link[ClientConnection]):
         if isinstance(event, (UnaryResponse, ResponseEnded, StreamReset)):
             stream = self._streams.pop(event.stream_id, None)
             if stream is not None:
-                stream.receive(event)
-            self._one_less()
+                stream.receive(event, self.woken)
+            if self._queue or not self.open:
+                self._one_less()
         elif isinstance(event, SettingsChanged):
             self._admit(len(self._queue))
         elif isinstance(event, (GoingAway, ConnectionEnded)):
@@ -144,7 +153,7 @@ class ClientLink(Link[ClientConnection]):
         elif not isinstance(event, PingAcknowledged):
             stream = self._streams.get(event.stream_id)
             if stream is not None:
-                stream.receive(event)
+                stream.receive(event, self.woken)
 
     def _one_less(self) -> None:
         if self._queue:

@@ -1,14 +1,15 @@
 """One call, as a client of grpclib has it in its hands: grpclib.client.Stream over our connection.
 
 A call with one message each way is sent whole, and one event answers it. Any other kind goes message by message, and so
-does that one if the application sends the request before the message.
+does that one if the application sends the request before the message. Generated stubs make it with four coroutines
+(enter, send, receive, exit), so what such a call does not need is not made before somebody asks for it.
 Source: grpclib/client.py, Stream; what it says when it is used wrongly is what programs may look for, and is kept.
 """
 from __future__ import annotations
 
 import math
 from collections import deque
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from grpclib.client import Stream
 from grpclib.const import Cardinality
@@ -18,13 +19,14 @@ from multidict import MultiDict
 
 from ..core.http2 import MessageReceived, ResponseEnded, ResponseStarted, StreamReset, StreamWritable, UnaryResponse
 from .translation import MetadataLike, multidict_of, pairs_of, status_of, terminated
-from .waiting import Waits
+from .waiting import Wait, Waits
 
 if TYPE_CHECKING:
     import asyncio
     from types import TracebackType
 
     from grpclib.metadata import Deadline
+    from grpclib.protocol import Peer
 
     from ..core.http2 import Event, Metadata, Status
     from .channel import Channel, ClientLink
@@ -51,6 +53,9 @@ class ClientStream(Stream[SendT, RecvT]):
     _head_taken = False
     _tail_taken = False
     _timer: asyncio.TimerHandle | None = None
+    _made_waits: Waits | None = None
+    _head_shown: Any = None                 # metadata, as the application or a listener has had it in its hands
+    _tail_shown: Any = None
 
     def __init__(
         self,
@@ -66,13 +71,39 @@ class ClientStream(Stream[SendT, RecvT]):
         self._path = path
         self._request_metadata = metadata
         self._unary = kind is Cardinality.UNARY_UNARY
-        self._request_streams = cast("Any", kind).client_streaming
+        self._request_streams = not self._unary and kind is not Cardinality.UNARY_STREAM
         self._request_type = request_type
         self._reply_type = reply_type
         self._until = until
         self._messages: deque[bytes] = deque()
-        self._waits = Waits(owner.loop)
         self._listeners = owner.listeners
+
+    @property
+    def peer(self) -> Peer | None:  # pyright: ignore[reportIncompatibleVariableOverride] - nobody else sets it
+        """The server, once the call has begun."""
+        return None if self._link is None else self._link.peer
+
+    @property
+    def initial_metadata(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """What came before the answer, once that has been received, else None."""
+        if self._head_shown is None and self._head_taken:
+            self._head_shown = multidict_of(self._head or ())
+        return self._head_shown
+
+    @property
+    def trailing_metadata(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """What came behind the answer, once that has been received, else None."""
+        taken = self._tail_taken or (self._head_taken and self._head is None)
+        if self._tail_shown is None and taken and self._status is not None:
+            self._tail_shown = multidict_of(self._status.metadata)
+        return self._tail_shown
+
+    @property
+    def _waits(self) -> Waits:
+        waits = self._made_waits
+        if waits is None:
+            waits = self._made_waits = Waits(self._owner.loop)
+        return waits
 
     # --- sending ---
 
@@ -96,7 +127,14 @@ class ClientStream(Stream[SendT, RecvT]):
         link = self._link
         if link is None:
             if self._unary:
-                await self._send_whole(message, end)
+                if self._listeners is not None:
+                    await self._announce()
+                    message = await self._show(message)
+                link = self._owner.link
+                if link is None or not link.ready:
+                    link = await self._free_link()
+                self._send_whole(link, message)
+                self._ended = end
                 return
             link = await self._begin()
         if self._message_sent and not self._request_streams:
@@ -150,25 +188,17 @@ class ClientStream(Stream[SendT, RecvT]):
         link = await self._free_link()
         self._id = link.send_request(self, self._path, metadata, self._timeout())
         self._link = link
-        self.peer = link.peer
         return link
 
-    async def _send_whole(self, message: SendT, end: bool) -> None:
+    def _send_whole(self, link: ClientLink, message: SendT) -> None:
         """Send a request of one message."""
-        if self._listeners is not None:
-            await self._announce()
-            message = await self._show(message)
         data = self._owner.codec.encode(message, self._request_type)
-        metadata = pairs_of(self._request_metadata)
-        link = self._owner.link
-        if link is None or not link.ready:
-            link = await self._free_link()
-        self._id = link.send_unary_request(self, self._path, data, metadata, self._timeout())
+        metadata = pairs_of(self._request_metadata) if self._request_metadata else ()
+        timeout = None if self._until is None else self._timeout()
+        self._id = link.send_unary_request(self, self._path, data, metadata, timeout)
         link.flush(len(data))
         self._link = link
-        self.peer = link.peer
         self._whole = self._message_sent = True
-        self._ended = end
 
     async def _announce(self) -> None:
         """Let listeners see the request before it is sent."""
@@ -218,17 +248,21 @@ class ClientStream(Stream[SendT, RecvT]):
             raise ProtocolError("Initial metadata was already received")
         while self._head is None and self._status is None:
             await self._waits.change()
-        self._head_taken = True
-        metadata = multidict_of(self._head or ())
         if self._listeners is not None:
+            metadata = multidict_of(self._head or ())
             with self._waits.guard():
-                metadata, = await self._listeners.recv_initial_metadata(metadata)
-        self.initial_metadata = metadata
+                self._head_shown, = await self._listeners.recv_initial_metadata(metadata)
+        self._head_taken = True
         if self._head is None and self._status is not None:
             await self._take_status(self._status)       # there is no head: the end is all of the answer
 
     async def recv_message(self) -> RecvT | None:
         """The next message, or None if there are no more."""
+        if self._whole and self._listeners is None:
+            while self._status is None:
+                await self._waits.change()
+            if self._head is not None:
+                self._head_taken = True
         if not self._head_taken:
             await self.recv_initial_metadata()
         while not self._messages:
@@ -260,14 +294,15 @@ class ClientStream(Stream[SendT, RecvT]):
             await self._take_status(self._status)
 
     async def _take_status(self, status: Status) -> None:
+        if self._listeners is None and not status.code:
+            return
         code, message, details = status_of(status, self._owner.status_details_codec)
-        metadata = multidict_of(status.metadata)
         if self._listeners is not None:
+            metadata = multidict_of(status.metadata)
             with self._waits.guard():
-                metadata, = await self._listeners.recv_trailing_metadata(
+                self._tail_shown, = await self._listeners.recv_trailing_metadata(
                     metadata, status=code, status_message=message, status_details=details
                 )
-        self.trailing_metadata = metadata
         if status.code:
             raise GRPCError(code, message, details)
 
@@ -285,6 +320,11 @@ class ClientStream(Stream[SendT, RecvT]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if error is None and self._whole and self._head_taken and self._listeners is None and self._has_succeeded():
+            self._tail_taken = True
+            if self._timer is not None:
+                self._timer.cancel()
+            return
         try:
             if error is None:
                 await self._finish()
@@ -298,6 +338,9 @@ class ClientStream(Stream[SendT, RecvT]):
                 self._timer.cancel()
             if self._link is not None:
                 self._link.drop(self._id)
+
+    def _has_succeeded(self) -> bool:
+        return self._status is not None and not self._status.code
 
     async def _finish(self) -> None:
         """Wait for what the application has not waited for."""
@@ -315,8 +358,8 @@ class ClientStream(Stream[SendT, RecvT]):
 
     # --- what the connection calls ---
 
-    def receive(self, event: Event) -> None:
-        """Something has come for this call."""
+    def receive(self, event: Event, woken: list[Wait]) -> None:
+        """Something has come for this call; the tasks that have waited for it are `woken`."""
         if isinstance(event, UnaryResponse):
             # An error without metadata is taken for one without a head; nobody can tell the difference any more.
             self._head = None if event.status.code and not event.metadata else event.metadata
@@ -334,7 +377,8 @@ class ClientStream(Stream[SendT, RecvT]):
         elif isinstance(event, StreamReset):
             self._waits.fail(terminated(event))
             return
-        self._waits.wake()
+        if self._made_waits is not None:
+            self._made_waits.wake(woken)
 
     def fail(self, error: Exception) -> None:
         """The call is over."""

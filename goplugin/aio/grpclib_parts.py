@@ -4,10 +4,12 @@ Channel
     _protocol           the connection, or None
     _protocol_factory   makes one; called by `__connect__`, which holds a lock meanwhile
     _connected          whether `_protocol` takes calls; asked by `__connect__`
+    _create_connection  makes a connection; called by `__connect__`
     _state, _ChannelState
     _loop, _scheme, _authority, _codec, _status_details_codec
 Server
     _protocol_factory   makes the server's end of a connection
+    _server             what listens, or None
     _mapping            the handlers, by path
     _codec, _status_details_codec
 both
@@ -77,9 +79,17 @@ class ChannelBase(client.Channel, Generic[End]):
             raise ConnectionResetError("the peer closed the connection at once")
         return link
 
+    async def make_link(self) -> End:
+        """Make a connection. Raises OSError, or an error that the call which needs the connection is to raise."""
+        link: Any = await super()._create_connection()
+        return link
+
     @property
     def _connected(self) -> bool:
         return self.link is not None
+
+    async def _create_connection(self) -> H2Protocol:
+        return cast("H2Protocol", await self.make_link())
 
     def _protocol_factory(self) -> H2Protocol:
         return cast("H2Protocol", self.new_link())
@@ -93,6 +103,11 @@ class ServerBase(server.Server):
         self.codec: Any = self._codec
         self.status_details_codec = self._status_details_codec
         self.handlers = self._mapping
+
+    @property
+    def started(self) -> bool:
+        """Whether the server has listened."""
+        return self._server is not None
 
     @abstractmethod
     def new_link(self) -> asyncio.BaseProtocol:

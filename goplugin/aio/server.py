@@ -6,10 +6,12 @@ requests are one message is called when that message is there, as in grpc-go; an
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from grpclib.const import Handler
+from grpclib.const import Handler, Status
+from grpclib.exceptions import GRPCError
 
 from ..core.http2 import (
     ConnectionEnded,
@@ -24,7 +26,7 @@ from ..core.http2 import (
 )
 from ..core.status import Code
 from .grpclib_parts import ServerBase
-from .server_stream import ServerStream
+from .server_stream import STARTS_AT_ONCE, ServerStream
 from .translation import check_codec, limits_of
 from .transport import Link
 
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     from ..plugin import Servicer
 
 __all__ = ["Adapt", "Function", "Method", "Server", "ServerLink"]
+
+log = logging.getLogger("goplugin.aio")
 
 _LINGER = 5.0       # seconds that a client has to hang up after we have gone away
 
@@ -65,6 +69,7 @@ class ServerLink(Link[ServerConnection]):
     """
 
     ended: asyncio.Future[None]
+    _starts_tasks = not STARTS_AT_ONCE
 
     def __init__(self, server: Server, machine: ServerConnection) -> None:
         super().__init__(machine)
@@ -116,7 +121,7 @@ class ServerLink(Link[ServerConnection]):
         elif not isinstance(event, (SettingsChanged, PingAcknowledged, GoingAway, ConnectionEnded)):
             stream = self._streams.get(event.stream_id)
             if stream is not None:
-                stream.receive(event)
+                stream.receive(event, self.woken)
 
     def _start(self, stream_id: int, head: RequestHead, message: bytes | None) -> None:
         method = self.server.methods.get(head.path)
@@ -124,7 +129,7 @@ class ServerLink(Link[ServerConnection]):
             self.machine.send_status(stream_id, Code.UNIMPLEMENTED, self.server.describe_unknown(head.path))
             return
         stream = self._streams[stream_id] = ServerStream[Any, Any](self, stream_id, head, method, message)
-        stream.task = self.loop.create_task(stream.handle())
+        stream.start()
 
 
 class Server(ServerBase):
@@ -154,6 +159,11 @@ class Server(ServerBase):
     def new_link(self) -> ServerLink:
         return ServerLink(self, ServerConnection(unary_paths=self._unary_paths, limits=self._limits))
 
+    def failure(self, path: str, error: Exception) -> GRPCError:
+        """What a call ends with whose method raised `error`: nothing that a stranger should know."""
+        log.error("%s failed", path, exc_info=error)
+        return GRPCError(Status.UNKNOWN, "Internal Server Error")
+
     def describe_unknown(self, path: str) -> str:
         """What Go says to a caller of a method that is not there."""
         service, _, method = path.lstrip("/").rpartition("/")
@@ -167,8 +177,7 @@ class Server(ServerBase):
         Raises RuntimeError if the server has not been started.
         """
         super().close()
-        for link in list(self.links):
-            link.close()
+        self._leave()
 
     async def wait_closed(self) -> None:
         """Wait until `close` has been called, all methods have ended, and all connections are over.
@@ -180,12 +189,21 @@ class Server(ServerBase):
             await asyncio.wait([link.ended for link in self.links])
 
     async def end(self, timeout: float) -> None:
-        """`close`, and cut off the connections that are not over after `timeout` seconds."""
-        self.close()
+        """`close`, and cut off the connections that are not over after `timeout` seconds.
+
+        A server that was not started, but given connections that somebody else has accepted, ends as well.
+        """
+        if self.started:
+            super().close()
+        self._leave()
         if self.links:
             await asyncio.wait([link.ended for link in self.links], timeout=timeout)
         for link in list(self.links):
             link.abort()
+
+    def _leave(self) -> None:
+        for link in list(self.links):
+            link.close()
 
 
 def _method(path: str, handler: Handler, adapt: Adapt | None) -> Method:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import types
 from collections import deque
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,22 +22,26 @@ from multidict import MultiDict
 from ..core.errors import LocalProtocolError
 from ..core.http2 import MessageReceived, RequestEnded, StreamReset, StreamWritable
 from .translation import MetadataLike, multidict_of, pairs_of, refused, terminated
-from .waiting import Waits
+from .waiting import Wait, Waits
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
 
+    from grpclib.protocol import Peer
+
     from ..core.http2 import Event, RequestHead
     from .server import Method, ServerLink
 
-__all__ = ["ServerStream"]
+__all__ = ["STARTS_AT_ONCE", "ServerStream"]
 
 log = logging.getLogger("goplugin.aio")
 
 SendT = TypeVar("SendT")
 RecvT = TypeVar("RecvT")
 
-_FAILED = GRPCError(StatusCode.UNKNOWN, "Internal Server Error")
+STARTS_AT_ONCE = sys.version_info >= (3, 12)
+"""Whether a method has begun when `start` returns."""
+
 _CANCELLED = GRPCError(StatusCode.CANCELLED, "context canceled")
 _EXPIRED = GRPCError(StatusCode.DEADLINE_EXCEEDED)
 
@@ -59,6 +64,8 @@ class ServerStream(Stream[RecvT, SendT]):
     _message_sent = False
     _drained = True                         # no message waits for the client's credit
     _reply: bytes | None = None             # is held back
+    _made_waits: Waits | None = None
+    _metadata: Any = None
 
     def __init__(
         self, link: ServerLink, stream_id: int, head: RequestHead, method: Method, request: bytes | None
@@ -69,14 +76,34 @@ class ServerStream(Stream[RecvT, SendT]):
         self._method = method
         self._whole = self._ended = request is not None
         self._messages: deque[bytes] = deque() if request is None else deque((request,))
-        self._waits = Waits(link.loop)
         self._listeners = link.server.listeners
-        self.metadata = multidict_of(head.metadata)
-        self.user_agent = head.user_agent or None
-        self.peer = link.peer
         if head.timeout is not None:
             self.deadline = Deadline.from_timeout(head.timeout)
             self._timer = link.loop.call_later(head.timeout, self._expire)
+
+    @property
+    def metadata(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride] - nobody else sets it
+        """What the client sent beside its messages."""
+        if self._metadata is None:
+            self._metadata = multidict_of(self._head.metadata)
+        return self._metadata
+
+    @property
+    def user_agent(self) -> str | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """What the client calls itself."""
+        return self._head.user_agent or None
+
+    @property
+    def peer(self) -> Peer:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The client."""
+        return self._link.peer
+
+    @property
+    def _waits(self) -> Waits:
+        waits = self._made_waits
+        if waits is None:
+            waits = self._made_waits = Waits(self._link.loop)
+        return waits
 
     # --- receiving ---
 
@@ -214,13 +241,27 @@ class ServerStream(Stream[RecvT, SendT]):
 
     def _check_open(self) -> None:
         """Raises what ended the call, if it has ended."""
-        self._waits.check()
+        if self._made_waits is not None:
+            self._made_waits.check()
         if self._over:
             raise ProtocolError("Trailing metadata was already sent")
 
     # --- from beginning to end ---
 
-    async def handle(self) -> None:
+    def start(self) -> None:
+        """Run the method in a task of the call's own; at once, as far as it comes without waiting, if asyncio can."""
+        if sys.version_info >= (3, 12):
+            asyncio.Task(self._handle_at_once(), loop=self._link.loop, eager_start=True)
+        else:
+            self.task = self._link.loop.create_task(self._handle())
+
+    async def _handle_at_once(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self.task = task
+        await self._handle()
+
+    async def _handle(self) -> None:
         """Run the method, and end the call as it ended. Here an author's code meets the wire."""
         self._begun = True
         error = None
@@ -240,10 +281,8 @@ class ServerStream(Stream[RecvT, SendT]):
                 error = raised
             except asyncio.CancelledError:
                 error = _CANCELLED
-            except Exception:
-                if not self._over:
-                    log.exception("%s failed", self._head.path)
-                error = _FAILED
+            except Exception as raised:  # noqa: BLE001 - the border: an author's code may raise anything
+                error = _CANCELLED if self._over else self._link.server.failure(self._head.path, raised)
             if self._expired:
                 error = _EXPIRED
             if error is not None and not self._may_be_silent():
@@ -258,8 +297,8 @@ class ServerStream(Stream[RecvT, SendT]):
             if not self._begun:
                 self._release()         # it never will
 
-    def receive(self, event: Event) -> None:
-        """Something has come for this call."""
+    def receive(self, event: Event, woken: list[Wait]) -> None:
+        """Something has come for this call; the tasks that have waited for it are `woken`."""
         if isinstance(event, MessageReceived):
             self._messages.append(event.message)
         elif isinstance(event, RequestEnded):
@@ -270,7 +309,8 @@ class ServerStream(Stream[RecvT, SendT]):
             self._over = True
             self._waits.fail(terminated(event))
             self.interrupt()
-        self._waits.wake()
+        if self._made_waits is not None:
+            self._made_waits.wake(woken)
 
     def _release(self) -> None:
         """The method has ended."""
@@ -283,7 +323,7 @@ class ServerStream(Stream[RecvT, SendT]):
 
     async def _announce(self) -> Any:
         """Let listeners see the request; returns the method to run."""
-        self.metadata, function = await self._listeners.recv_request(
+        self._metadata, function = await self._listeners.recv_request(
             self.metadata,
             self._method.function,
             method_name=self._head.path,

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, cast
 
 from .handshake import NEED_DATA, NeedData
 
-__all__ = ["LINE_LIMIT", "Level", "LogEntry", "StderrParser", "format_entry", "parse_line"]
+__all__ = ["LINE_LIMIT", "Level", "LogEntry", "StderrParser", "format_entry", "parse_line", "with_tracebacks"]
 
 LINE_LIMIT = 64 * 1024
 """Bytes of a line before it is given out in pieces, and of a traceback before it is cut."""
@@ -93,6 +93,15 @@ def format_entry(entry: LogEntry) -> str:
         # NaN, a cycle, or a key inside a value that is no string: not worth losing the entry.
         plain = {key: value if isinstance(value, (str, int)) else str(value) for key, value in line.items()}
         return json.dumps(plain, sort_keys=True, separators=(",", ":"))
+
+
+def with_tracebacks(text: str) -> str:
+    """`text`, lines of a plugin's stderr, with the traceback itself in place of an entry that has one in a field."""
+    return "\n".join(_traceback_of(line) or line for line in text.split("\n"))
+
+
+def _traceback_of(line: str) -> str:
+    return str(parse_line(line).fields.get("traceback", "")).rstrip("\n") if line.startswith("{") else ""
 
 
 def parse_line(line: bytes | str) -> LogEntry:

@@ -1,6 +1,7 @@
 """Life of one plugin process, as its host sees it.
 
     NEW -> STARTING -> READY -> DRAINING -> EXITED
+    NEW (launched by another host) -> READY -> DETACHED (left to another host)
 
 Rule 1: everything that may change the state is in TRANSITIONS.
 Rule 2: from STARTING on the process may end at any moment, of itself or by force; the end is always the same event.
@@ -24,23 +25,28 @@ class State(enum.Enum):
     READY = "ready"  # handshake accepted, calls may be made
     DRAINING = "draining"  # Shutdown sent, waiting for the exit
     EXITED = "exited"  # process reaped
+    DETACHED = "detached"  # left running, for another host
 
 
 class Event(enum.Enum):
     """What can happen to a plugin."""
 
     LAUNCHED = "launched"
+    ATTACHED = "attached"
     HANDSHAKE_ACCEPTED = "handshake accepted"
     SHUTDOWN_SENT = "shutdown sent"
     PROCESS_EXITED = "process exited"
+    LEFT = "left"
 
 
 TRANSITIONS: dict[tuple[State, Event], State] = {
     (State.NEW, Event.LAUNCHED): State.STARTING,
+    (State.NEW, Event.ATTACHED): State.READY,
     (State.STARTING, Event.HANDSHAKE_ACCEPTED): State.READY,
     (State.STARTING, Event.PROCESS_EXITED): State.EXITED,
     (State.READY, Event.SHUTDOWN_SENT): State.DRAINING,
     (State.READY, Event.PROCESS_EXITED): State.EXITED,
+    (State.READY, Event.LEFT): State.DETACHED,
     (State.DRAINING, Event.PROCESS_EXITED): State.EXITED,
 }
 

@@ -14,14 +14,17 @@ from .errors import RemoteProtocolError
 from .protowire import BYTES, VARINT, bytes_field, decode_varint, encode_varint, fields, uint_field
 
 __all__ = [
-    "HEALTH_CHECK_PATH", "HEALTH_SERVICE_NAME", "HEALTH_WATCH_PATH", "SHUTDOWN_PATH", "STREAM_STDIO_PATH",
+    "HEALTH_CHECK_PATH", "HEALTH_SERVICE_NAME", "HEALTH_WATCH_PATH", "PLUGIN_INFO_PATH", "SHUTDOWN_PATH",
+    "START_STREAM_PATH", "STREAM_STDIO_PATH",
     "STDERR", "STDOUT",
-    "ConnInfo", "Empty", "HealthCheckRequest", "HealthCheckResponse", "Knock", "StdioData",
+    "ConnInfo", "Empty", "HealthCheckRequest", "HealthCheckResponse", "Knock", "PluginInfo", "StdioData",
 ]
 
 HEALTH_CHECK_PATH = "/grpc.health.v1.Health/Check"
 HEALTH_WATCH_PATH = "/grpc.health.v1.Health/Watch"
+PLUGIN_INFO_PATH = "/goplugin.v1.PluginInfo/Get"
 SHUTDOWN_PATH = "/plugin.GRPCController/Shutdown"
+START_STREAM_PATH = "/plugin.GRPCBroker/StartStream"
 STREAM_STDIO_PATH = "/plugin.GRPCStdio/StreamStdio"
 
 HEALTH_SERVICE_NAME = "plugin"
@@ -37,7 +40,7 @@ _SERVING_RESPONSE = b"\x08\x01"
 
 
 class Empty:
-    """plugin.Empty, and google.protobuf.Empty, which looks the same on the wire."""
+    """plugin.Empty, and google.protobuf.Empty and goplugin.v1.GetRequest, which look the same on the wire."""
 
     __slots__ = ()
 
@@ -175,6 +178,23 @@ class HealthCheckResponse(NamedTuple):
             if (number, wire_type) == (1, VARINT):
                 status = _int32(value)
         return cls(status)
+
+
+class PluginInfo(NamedTuple):
+    """goplugin.v1.GetResponse: the plugin's semantic version."""
+
+    version: str = ""
+
+    def SerializeToString(self) -> bytes:
+        return _string_field(1, self.version)
+
+    @classmethod
+    def FromString(cls, data: bytes) -> PluginInfo:
+        version = ""
+        for number, wire_type, value in fields(data):
+            if (number, wire_type) == (1, BYTES):
+                version = _string(value)
+        return cls(version)
 
 
 def _enum_field(number: int, value: int) -> bytes:

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from .errors import ConfigError
 
-__all__ = ["Constraint", "Version", "parse_constraint", "parse_version"]
+__all__ = ["Comparison", "Constraint", "Version", "parse_constraint", "parse_version"]
 
 _IDENTIFIERS = r"[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*"
 _NUMBER = r"(?:0|[1-9][0-9]*)"

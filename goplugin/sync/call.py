@@ -3,12 +3,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from ..core.errors import LocalProtocolError, PluginLostError, RemoteError
 from ..core.http2 import MessageReceived, ResponseEnded, ResponseStarted, StreamReset, StreamWritable, UnaryResponse
 from ..core.status import Code
-from .details import decode_details
+from ..details import decode_details
+from .mailroom import FOREVER
 
 if TYPE_CHECKING:
     from ..core.http2 import ClientConnection, Event, Metadata, Status
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from .mailroom import Mailbox, Mailroom
 
 __all__ = ["Call", "as_error"]
+
+_CLOCK_SLACK_SECONDS = 0.02
 
 
 class Call:
@@ -106,7 +110,7 @@ class Call:
         elif isinstance(event, ResponseStarted):
             self._metadata = event.metadata
         elif isinstance(event, ResponseEnded | StreamReset):
-            self._error = as_error(event) if event.status.code else None
+            self._error = as_error(event, self._deadline) if event.status.code else None
             self.status = event.status
 
     def _wait(self, key: int) -> Event:
@@ -134,12 +138,17 @@ class Call:
         return self._inbox if key > 0 else self._credit
 
 
-def as_error(event: Event) -> RemoteError:
-    """What the last event of a call raises if it is no success."""
+def as_error(event: Event, deadline: float = FOREVER) -> RemoteError:
+    """What the last event of a call raises if it is no success; `deadline` is the call's."""
     assert isinstance(event, UnaryResponse | ResponseEnded | StreamReset)
     status = event.status
-    if isinstance(event, StreamReset) and event.error_code is None:
-        return PluginLostError(status.message)
+    code, text = status.code, status.message
+    if isinstance(event, StreamReset):
+        if event.error_code is None:
+            return PluginLostError(text)
+        # A Go plugin that comes upon the deadline first resets the stream, and its clock may be a little ahead.
+        if code is Code.CANCELLED and monotonic() > deadline - _CLOCK_SLACK_SECONDS:
+            code, text = Code.DEADLINE_EXCEEDED, ""
     # Which side notices first is chance, and not every server says it with a text.
-    text = status.message or ("context deadline exceeded" if status.code is Code.DEADLINE_EXCEEDED else "")
-    return RemoteError(status.code, text, decode_details(status.details) if status.details else ())
+    text = text or ("context deadline exceeded" if code is Code.DEADLINE_EXCEEDED else "")
+    return RemoteError(code, text, decode_details(status.details) if status.details else ())

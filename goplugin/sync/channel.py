@@ -16,32 +16,48 @@ from .stream import connect
 from .watcher import watch
 
 if TYPE_CHECKING:
+    import ssl
+
     from ..core.http2 import MetadataLike
     from .stream import Stream
 
-__all__ = ["Channel", "channel_to"]
+__all__ = ["Channel", "channel_over", "channel_to"]
 
 
-def channel_to(network: str, address: str) -> Channel:
-    """A channel to the address of a handshake line. Raises PluginLostError if nobody listens there."""
+def channel_to(network: str, address: str, *, tls: ssl.SSLContext | None = None) -> Channel:
+    """A channel to the address of a handshake line, with `tls` to a server whose certificate is for NAME.
+
+    Raises PluginLostError if nobody listens there, or nobody whom the context trusts.
+    """
     try:
-        stream = connect(network, address)
+        return channel_over(connect(network, address), tls=tls)
     except OSError as error:
         raise PluginLostError(f"connection error: dial {network} {address}: {error.strerror or error}") from error
-    channel = Channel(stream)
+
+
+def channel_over(stream: Stream, *, tls: ssl.SSLContext | None = None) -> Channel:
+    """A channel over this stream, which is the channel's from now on; as `channel_to`, but raises OSError."""
+    if tls is not None:
+        from ..tls import NAME
+        from .tls import wrap  # not before somebody needs it: it imports ssl
+
+        stream = wrap(stream, tls, server_hostname=NAME)
+    channel = Channel(stream, scheme="http" if tls is None else "https")
     watch(channel)
     return channel
 
 
 class Channel:
-    """One connection. It is not made anew: when it ends the plugin is gone, and every later call says so.
+    """One connection; a context manager that closes it.
+
+    It is not made anew: when it ends the plugin is gone, and every later call says so.
 
     An exception that comes from elsewhere, such as KeyboardInterrupt, cancels the call that it interrupts. If it comes
     while the call is not waiting but at work on what all calls share, it ends the connection with it.
     """
 
-    def __init__(self, stream: Stream) -> None:
-        self._machine = ClientConnection()
+    def __init__(self, stream: Stream, *, scheme: str = "http") -> None:
+        self._machine = ClientConnection(scheme=scheme)
         self._link = Link(self._machine, stream)
         self._lock = self._link.lock
         self._mailroom = Mailroom(self._link)
@@ -88,7 +104,7 @@ class Channel:
             raise
         if isinstance(event, UnaryResponse) and not event.status.code:
             return event
-        raise as_error(event)
+        raise as_error(event, deadline)
 
     def open(self, path: str, *, metadata: MetadataLike = (), timeout: float | None = None) -> Call:
         """Begin a call of any kind. Raises as `unary` does."""
@@ -119,3 +135,9 @@ class Channel:
             if not self._mailroom.refusal:
                 self._link.do(self._machine.send_goaway)
             self._mailroom.end("grpc: the client connection is closing")
+
+    def __enter__(self) -> Channel:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()

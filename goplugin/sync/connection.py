@@ -3,7 +3,8 @@
 One thread reads at a time, the leader. It runs the methods of unary calls itself, in the order in which they came, and
 everything else on other threads. While a method runs nobody reads; so if it takes long, `_relieve` gives the lead to
 another thread, which goes on with what has been read already, and the thread that led before sends its reply and goes.
-A method that took long is run on another thread the next time, until it takes no longer than that is worth.
+A method that took long is run on another thread the next time, until it takes no longer than that is worth. Where the
+system has no thread for a call, the leader runs it after all, or refuses it if it is a stream; no other call suffers.
 
 Rule 1: who leads is told by `_turn`, which changes with the lock held; a leader whose turn is over touches nothing here
 any more but what the lock guards.
@@ -31,15 +32,15 @@ from ..core.http2 import (
     UnaryRequest,
 )
 from .link import Link
-from .relief import LONG
-from .server_call import DEADLINE_EXCEEDED, StreamCall, deadline_of, send_end, send_reply
+from .relief import BUSY, LONG, QUIET, RELIEVED, USED
+from .server_call import DEADLINE_EXCEEDED, NO_THREAD, StreamCall, deadline_of, send_end, send_reply
 
 if TYPE_CHECKING:
     from ..core.http2 import Event, RequestHead
+    from ..workers import Workers
     from .methods import Method, Methods
     from .relief import Relief
     from .stream import Stream
-    from .workers import Workers
 
 __all__ = ["Connection"]
 
@@ -71,16 +72,20 @@ class Connection:
         self._leaving = False
         self._over = False
         self.running: UnaryRequest | None = None
-        self._context = CallContext()                   # of what is running
+        self._context = CallContext()                   # of what runs, or ran last
+        self._seen_context = self._context
         self.closed = False
 
     # --- the leader ---
 
     def start(self) -> None:
-        """Begin, on another thread."""
+        """Begin, on another thread; if there is none, the connection is over, and the client may come again."""
         with self._lock:
             self._link.flush()
-        self._workers.start(partial(self._lead, self._turn))
+        try:
+            self._workers.start(partial(self._lead, self._turn))
+        except RuntimeError:
+            self._close()
 
     def _lead(self, turn: int) -> None:
         """Read, and run what was read, until somebody else does or the connection is over."""
@@ -193,8 +198,17 @@ class Connection:
     def _begin(self, stream_id: int, head: RequestHead, method: Method, message: bytes | None) -> Callable[[], object]:
         call = self._calls[stream_id] = StreamCall(self._link, method, stream_id, head, message)
         if call.deadline is not None:
-            self._relief.wake()
-        return partial(self._workers.start, partial(self._run_stream, call))
+            self._relief.wake(call.deadline)
+        return partial(self._start_stream, call)
+
+    def _start_stream(self, call: StreamCall) -> None:
+        try:
+            self._workers.start(partial(self._run_stream, call))
+        except RuntimeError:
+            with self._lock:
+                if self._calls.pop(call.stream_id, None) is not None:
+                    send_end(self._link, call.stream_id, call, NO_THREAD)
+            _cancel(call)
 
     def _run_stream(self, call: StreamCall) -> None:
         call.run()
@@ -205,8 +219,15 @@ class Connection:
         """A unary call whose method took long the last time."""
         context = self._calls[request.stream_id] = CallContext(request.head.metadata, deadline_of(request.head))
         if context.deadline is not None:
-            self._relief.wake()
-        return partial(self._workers.start, partial(self._run_aside, request, method, context))
+            self._relief.wake(context.deadline)
+        return partial(self._start_aside, request, method, context)
+
+    def _start_aside(self, request: UnaryRequest, method: Method, context: CallContext) -> None:
+        try:
+            self._workers.start(partial(self._run_aside, request, method, context))
+        except RuntimeError:
+            if self._calls.pop(request.stream_id, None) is not None:
+                self._pending.append(request)
 
     def _run_aside(self, request: UnaryRequest, method: Method, context: CallContext) -> None:
         began = monotonic()
@@ -226,35 +247,41 @@ class Connection:
 
     # --- for the thread that looks after calls that take long ---
 
-    def check(self, now: float) -> bool:
-        """Do what is due at `now`; returns whether the leader runs a call."""
-        running = self.running
+    def check(self, now: float) -> int:
+        """Do what is due at `now`; returns what there was to see."""
+        running, context = self.running, self._context
+        sight = QUIET if context is self._seen_context else USED if running is None else BUSY
         if running is not None and running is self._seen:
             self._relieve(running)
-        self._seen = running
+            sight = RELIEVED
+        self._seen, self._seen_context = running, context
         for stream_id, call in list(self._calls.items()):
             if call.deadline is not None and call.deadline <= now:
                 self._expire(stream_id, call)
-        return running is not None
+        return sight
 
     def next_deadline(self) -> float:
         """Of the calls that the leader does not run; infinity if they have none."""
         return min((call.deadline for call in list(self._calls.values()) if call.deadline is not None), default=_NEVER)
 
     def _relieve(self, request: UnaryRequest) -> None:
-        """Give the lead to another thread, if the leader still runs this call."""
+        """Give the lead to another thread, if the leader still runs this call and there is a thread."""
         with self._lock:
             if self.running is not request or self.closed:
                 return
+            # All of it before there is a new leader, to whom `running` and `_context` belong then.
+            self._turn += 1
             self.running = None
             self._calls[request.stream_id] = self._context
+            try:
+                self._workers.start(partial(self._lead, self._turn))
+            except RuntimeError:        # so the others have to wait; the next look tries again
+                self._turn -= 1
+                self.running = request
+                del self._calls[request.stream_id]
+                return
             self._methods[request.head.path].inline = False
-            self._turn += 1
             self._link.flush()
-        try:
-            self._workers.start(partial(self._lead, self._turn))
-        except RuntimeError:    # no thread can be started
-            self._close()
 
     def _expire(self, stream_id: int, call: CallContext) -> None:
         with self._lock:

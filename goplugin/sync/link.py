@@ -37,9 +37,10 @@ class Link(Generic[MachineT]):
     `busy`: somebody is, or was, in the middle of it.
     `unsent`: what waits for the peer to read.
     `failure`: how the peer broke the protocol; empty as long as it did not.
+    `ending`: what reading came to, if the stream has words of its own for that.
     """
 
-    __slots__ = ("_inbox", "_recv", "_send", "busy", "failure", "lock", "machine", "stream", "unsent")
+    __slots__ = ("_inbox", "_recv", "_send", "busy", "ending", "failure", "lock", "machine", "stream", "unsent")
 
     def __init__(self, machine: MachineT, stream: Stream) -> None:
         self.machine = machine
@@ -47,6 +48,7 @@ class Link(Generic[MachineT]):
         self.lock = threading.Lock()
         self.busy = False
         self.failure = ""
+        self.ending = "EOF"
         self.unsent: bytes | memoryview = b""
         self._inbox: deque[bytes] = deque()
         self._recv = stream.recv
@@ -132,8 +134,8 @@ class Link(Generic[MachineT]):
             inbox.extend(map(self._recv, _SIZE))
         except BlockingIOError:
             return False
-        except OSError:
-            inbox.append(b"")
+        except OSError as error:
+            self._end(error)
         return True
 
     def look(self) -> bool:
@@ -142,8 +144,8 @@ class Link(Generic[MachineT]):
             self._inbox.extend(map(self._recv, _SIZE, _NOW))
         except BlockingIOError:
             pass
-        except OSError:
-            self._inbox.append(b"")
+        except OSError as error:
+            self._end(error)
         return bool(self._inbox)
 
     def drain(self, timeout: float = TICK) -> None:
@@ -156,3 +158,8 @@ class Link(Generic[MachineT]):
         """Wait until all is written, or the connection is over. For a thread that does not read."""
         while self.unsent:
             self.drain()
+
+    def _end(self, error: OSError) -> None:
+        if error.errno is None:
+            self.ending = str(error)
+        self._inbox.append(b"")

@@ -297,7 +297,7 @@ class Mailroom:
         if isinstance(event, GoingAway):
             self.refusal = self.refusal or "connection error: the plugin takes no more calls"
         elif isinstance(event, ConnectionEnded):
-            self.end("error reading from server: EOF")
+            self.end(f"error reading from server: {self._link.ending}")
 
     def _cancel(self, stream_id: int) -> None:
         if not self._lost:

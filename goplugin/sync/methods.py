@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING, Any, cast
 from ..core.errors import ConfigError, RemoteError
 from ..core.http2 import Status
 from ..core.status import Code
-from .details import encode_details
+from ..details import encode_details
+from ..plugin import is_async
 
 if TYPE_CHECKING:
     from ..context import CallContext
     from ..plugin import Servicer
 
 __all__ = ["Method", "Methods", "as_status"]
-
-# Of code.co_flags, as documented for `inspect`, which takes longer to import than a plugin to start.
-_ASYNC_FLAGS = 0x0080 | 0x0200
 
 
 class Method:
@@ -38,8 +36,7 @@ class Method:
         self.server_streams: bool = handler.cardinality.server_streaming
         self.inline = not (self.client_streams or self.server_streams)
         self.decode: Callable[[bytes], Any] = handler.request_type.FromString
-        code = getattr(self.function, "__code__", None)
-        if code is not None and code.co_flags & _ASYNC_FLAGS:
+        if is_async(handler):
             raise ConfigError(f"{path} is asynchronous: the blocking runtime serves plain methods only")
 
     def request(self, message: bytes) -> Any:

@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from .link import Link
     from .methods import Method
 
-__all__ = ["DEADLINE_EXCEEDED", "StreamCall", "deadline_of", "send_end", "send_reply"]
+__all__ = ["DEADLINE_EXCEEDED", "NO_THREAD", "StreamCall", "deadline_of", "send_end", "send_reply"]
 
 _OK = Status(Code.OK)
 _NO_EXTRAS = Extras()
 DEADLINE_EXCEEDED = Status(Code.DEADLINE_EXCEEDED, "context deadline exceeded")
+NO_THREAD = Status(Code.RESOURCE_EXHAUSTED, "the plugin's process can start no thread for this call")
 _CANCELLED = Status(Code.CANCELLED, "context canceled")
 
 
@@ -84,9 +85,12 @@ class StreamCall(CallContext):
             self._answer()
             status = _CANCELLED if self._over else DEADLINE_EXCEEDED if self.cancelled else _OK
         except BaseException as error:  # noqa: BLE001 - the border: nobody above could take it
-            status = as_status(self._method.path, error)
+            status = DEADLINE_EXCEEDED if self.time_remaining() == 0 else as_status(self._method.path, error)
         with self._link.lock:
             send_end(self._link, self.stream_id, self, status)
+            # The method may have left a thread behind that waits for requests.
+            self._over = True
+            self._changed.notify_all()
         self._link.see_out()
         self.end(False)
 

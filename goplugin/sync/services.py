@@ -1,68 +1,61 @@
-"""The services every plugin carries beside the application's own, for the blocking runtime: health, controller, stdio.
-
-Source: go-plugin grpc_server.go, grpc_controller.go and grpc_stdio.go; grpc.health.v1.
-"""
+"""Health, controller and stdio for the blocking runtime; `../services.py` says what they are."""
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from ..core.errors import RemoteError
-from ..core.messages import (
-    HEALTH_CHECK_PATH,
-    HEALTH_SERVICE_NAME,
-    HEALTH_WATCH_PATH,
-    SHUTDOWN_PATH,
-    STREAM_STDIO_PATH,
-    Empty,
-    HealthCheckRequest,
-    HealthCheckResponse,
-    StdioData,
-)
-from ..core.status import Code
-from ..plugin import Method, Streams
+from ..core.messages import ConnInfo, Empty, HealthCheckRequest, HealthCheckResponse, StdioData
+from ..services import broker_methods, checked, controller_methods, health_methods, stdio_methods, watched
 
 if TYPE_CHECKING:
     from ..context import CallContext
+    from ..plugin import Method
     from ..stdio import OutputBuffer
+    from .broker import Broker
 
-__all__ = ["ControllerService", "HealthService", "StdioService"]
-
-_UNARY = Streams()
-_SERVER_STREAMS = Streams(server_streaming=True)
+__all__ = ["BrokerService", "ControllerService", "HealthService", "StdioService"]
 
 
 class HealthService:
-    """`plugin`, and the server as a whole (the empty name), are serving for as long as they answer."""
-
     def __mapping__(self) -> dict[str, Method]:
-        return {
-            HEALTH_CHECK_PATH: Method(self.check, _UNARY, HealthCheckRequest, HealthCheckResponse),
-            HEALTH_WATCH_PATH: Method(self.watch, _SERVER_STREAMS, HealthCheckRequest, HealthCheckResponse),
-        }
+        return health_methods(self.check, self.watch)
 
     def check(self, request: HealthCheckRequest, context: CallContext) -> HealthCheckResponse:
-        if request.service not in ("", HEALTH_SERVICE_NAME):
-            raise RemoteError(Code.NOT_FOUND, "unknown service")
-        return HealthCheckResponse(HealthCheckResponse.SERVING)
+        return checked(request)
 
     def watch(self, request: HealthCheckRequest, context: CallContext) -> Iterator[HealthCheckResponse]:
-        """The state now, and no change until the connection ends: a plugin serves until it exits."""
-        known = request.service in ("", HEALTH_SERVICE_NAME)
-        yield HealthCheckResponse(HealthCheckResponse.SERVING if known else HealthCheckResponse.SERVICE_UNKNOWN)
+        yield watched(request)
         context.wait_cancelled()
 
 
-class ControllerService:
-    """Shutdown: `prepare` (what must reach the host first), then the reply, then `stop`."""
+class BrokerService:
+    """Exchanges messages for `broker`, if the plugin has taken it."""
 
-    def __init__(self, prepare: Callable[[], None], stop: Callable[[], None]) -> None:
+    def __init__(self, broker: Broker | None) -> None:
+        self._broker = broker
+
+    def __mapping__(self) -> dict[str, Method]:
+        return broker_methods(self.start_stream)
+
+    def start_stream(self, requests: Iterator[ConnInfo], context: CallContext) -> Iterator[ConnInfo]:
+        context.send_initial_metadata()
+        if self._broker is not None:
+            yield from self._broker.exchange(requests)
+        else:
+            for _ in requests:
+                pass
+
+
+class ControllerService:
+    """`prepare` is called (what must reach the host first), then the reply is sent, then `stop` is called."""
+
+    def __init__(self, prepare: Callable[[], None], stop: Callable[[], object]) -> None:
         self._prepare = prepare
         self._stop = stop
 
     def __mapping__(self) -> dict[str, Method]:
-        return {SHUTDOWN_PATH: Method(self.shutdown, _UNARY, Empty, Empty)}
+        return controller_methods(self.shutdown)
 
     def shutdown(self, request: Empty, context: CallContext) -> Empty:
         context.add_callback(self._stop)
@@ -71,7 +64,7 @@ class ControllerService:
 
 
 class StdioService:
-    """StreamStdio: what the plugin prints, once. Of two callers each gets a part, as from a Go plugin."""
+    """Gives what is in `output`."""
 
     def __init__(self, output: OutputBuffer) -> None:
         self._output = output
@@ -80,10 +73,9 @@ class StdioService:
         output.on_data = self._wake
 
     def __mapping__(self) -> dict[str, Method]:
-        return {STREAM_STDIO_PATH: Method(self.stream_stdio, _SERVER_STREAMS, Empty, StdioData)}
+        return stdio_methods(self.stream_stdio)
 
     def stream_stdio(self, request: Empty, context: CallContext) -> Iterator[StdioData]:
-        # Headers at once: a host may wait for them before it makes its first call.
         context.send_initial_metadata()
         context.add_callback(self._wake)
         with self._changed:

@@ -5,6 +5,7 @@ thread of this process looks at all of them from time to time. There is none whi
 """
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 import weakref
@@ -28,8 +29,10 @@ class _Watcher:
         with self._lock:
             self._channels.add(channel)
             if not self._running:
-                self._running = True
-                threading.Thread(target=self._run, name="goplugin-watcher", daemon=True).start()
+                # Without a thread the channel works, and says later that it has ended. The next channel tries again.
+                with contextlib.suppress(RuntimeError):
+                    threading.Thread(target=self._run, name="goplugin-watcher", daemon=True).start()
+                    self._running = True
 
     def _run(self) -> None:
         while True:

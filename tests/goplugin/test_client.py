@@ -77,20 +77,6 @@ def socket_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-# --- the configuration -------------------------------------------------------------------------------------------
-
-
-def test_without_a_command_there_is_nothing_to_launch() -> None:
-    with pytest.raises(ConfigError, match=r"^command is empty"):
-        probe_config(command=())
-
-
-@pytest.mark.parametrize("changes", [{"plugins": None}, {"plugins": None, "versioned_plugins": {}}])
-def test_without_plugins_there_is_nothing_to_dispense(changes: dict[str, object]) -> None:
-    with pytest.raises(ConfigError, match=r"^give plugins or versioned_plugins"):
-        probe_config(**changes)
-
-
 # --- the start ---------------------------------------------------------------------------------------------------
 
 
@@ -472,7 +458,6 @@ async def test_the_children_of_a_plugin_that_obeys_end_with_it() -> None:
 @asynchronous
 async def test_kill_is_idempotent_and_may_come_side_by_side() -> None:
     client = Client(probe_config())
-    await client.kill()
     await client.start()
 
     await asyncio.gather(client.kill(), client.kill())
@@ -494,6 +479,31 @@ async def test_after_its_end_a_client_cannot_be_used_again() -> None:
         await client.ping()
     with pytest.raises(PluginLostError):
         await probe.echo("")
+
+
+@asynchronous
+async def test_a_client_that_was_killed_before_its_start_never_starts() -> None:
+    client = Client(probe_config())
+
+    await client.kill()
+
+    with pytest.raises(ConfigError, match=r"^this client's plugin has ended"):
+        await client.start()
+    assert (client.id, client.exited) == ("", False)
+
+
+@asynchronous
+async def test_a_kill_ends_a_start_that_is_under_way() -> None:
+    stderr = Sink()
+    client = Client(probe_config(command=sh("echo launched >&2; sleep 60 & wait"), stderr=stderr))
+    start = asyncio.create_task(client.start())
+    await stderr.wait_for("launched")
+
+    await client.kill()
+
+    assert client.exited
+    with pytest.raises(LaunchError, match=r"^sh was killed while it started$"):
+        await start
 
 
 @asynchronous

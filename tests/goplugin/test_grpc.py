@@ -17,7 +17,8 @@ from grpclib.exceptions import GRPCError
 from goplugin.core.environ import PluginEnvironment
 from goplugin.core.errors import ConfigError, PluginLostError, RemoteError
 from goplugin.core.status import Code
-from goplugin.grpc import Channel, PluginServer, channel_to, serve_on, unary_stream, unary_unary
+from goplugin.aio.plugin_server import PluginServer, serve_on
+from goplugin.grpc import Channel, channel_to, unary_stream, unary_unary
 from goplugin.transport import listen
 from tests.support import requirement
 
@@ -468,21 +469,6 @@ async def call_of_another(channel: Channel) -> str:
     with pytest.raises(RemoteError) as caught:
         await call(channel)
     return caught.value.message
-
-
-@asynchronous
-async def test_a_plain_method_takes_no_stream_of_requests() -> None:
-    class Streaming:
-        def upload(self, request: object, context: object) -> None:
-            raise AssertionError
-
-        def __mapping__(self) -> dict[str, Handler]:
-            return {CALL: Handler(self.upload, Cardinality.STREAM_UNARY, Text, Text)}
-
-    with listen(PluginEnvironment()) as listener, pytest.raises(ConfigError) as caught:
-        await serve_on(listener.socket, [Streaming()])
-
-    assert "upload takes a stream of requests: write it as `async def " in str(caught.value)
 
 
 # --- connections -------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """`python -m goplugin run FILE`."""
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -95,10 +96,17 @@ def test_an_error_of_the_script_shows_its_own_lines(tmp_path: Path) -> None:
 
     result = run("run", path)
 
+    traceback = json.loads(result.stderr)["traceback"]
     assert result.returncode == 1
-    assert f'File "{path}", line 2, in broken\n    raise ValueError(\'no such luck\')' in result.stderr
-    assert result.stderr.endswith("ValueError: no such luck\n")
+    assert f'File "{path}", line 2, in broken\n    raise ValueError(\'no such luck\')' in traceback
+    assert traceback.endswith("ValueError: no such luck\n")
 
 
 def test_the_exit_code_is_the_scripts(tmp_path: Path) -> None:
     assert run("run", script(tmp_path, "raise SystemExit(7)")).returncode == 7
+
+
+def test_garbage_is_looked_for_more_rarely_than_by_python_itself(tmp_path: Path) -> None:
+    path = script(tmp_path, "import gc, sys; sys.stderr.write(str(gc.get_threshold()[0]))")
+
+    assert run("run", path).stderr == "10000"

@@ -13,6 +13,7 @@ import pytest
 from goplugin import process as process_module
 from goplugin.core.errors import ConfigError, HandshakeError, LaunchError
 from goplugin.process import PluginProcess
+from goplugin.runner import CommandRunner
 from tests.support import requirement
 
 from .harness import SECONDS, has_ended, nothing_left_behind, python, sh, wait_for_exit
@@ -27,7 +28,7 @@ def launch() -> Iterator[Launch]:
     processes: list[PluginProcess] = []
 
     def launch(command: Sequence[str], stderr: Callable[[bytes], None] = lambda data: None) -> PluginProcess:
-        processes.append(PluginProcess.launch(command, os.environ, receive_stderr=stderr))
+        processes.append(PluginProcess.launch(CommandRunner(command, os.environ), receive_stderr=stderr))
         return processes[-1]
 
     with nothing_left_behind():
@@ -128,7 +129,7 @@ def test_a_silent_program_has_no_line_yet(launch: Launch) -> None:
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(LaunchError) as caught:
-        PluginProcess.launch([str(tmp_path / "nothing")], {}, receive_stderr=print)
+        PluginProcess.launch(CommandRunner([str(tmp_path / "nothing")], {}), receive_stderr=print)
 
     assert str(caught.value) == f"fork/exec {tmp_path / 'nothing'}: no such file or directory"
     assert isinstance(caught.value.__cause__, FileNotFoundError)
@@ -149,7 +150,7 @@ def test_a_file_that_cannot_be_run_is_named_with_the_reason(tmp_path: Path, cont
     path.chmod(mode)
 
     with pytest.raises(LaunchError) as caught:
-        PluginProcess.launch([str(path)], {}, receive_stderr=print)
+        PluginProcess.launch(CommandRunner([str(path)], {}), receive_stderr=print)
 
     assert str(caught.value) == f"fork/exec {path}: {text}"
     assert (caught.value.exit_code, caught.value.stderr) == (None, "")
@@ -157,20 +158,20 @@ def test_a_file_that_cannot_be_run_is_named_with_the_reason(tmp_path: Path, cont
 
 def test_a_directory_cannot_be_run(tmp_path: Path) -> None:
     with pytest.raises(LaunchError, match=f"^fork/exec {tmp_path}: permission denied$"):
-        PluginProcess.launch([str(tmp_path)], {}, receive_stderr=print)
+        PluginProcess.launch(CommandRunner([str(tmp_path)], {}), receive_stderr=print)
 
 
 @pytest.mark.parametrize(("command", "env"), [("a\0b", {}), ("true", {"A=B": ""}), ("true", {"A": "\0"})])
 def test_a_text_that_the_system_cannot_take_is_the_callers_mistake(command: str, env: dict[str, str]) -> None:
     with pytest.raises(ConfigError, match=f"^fork/exec {command}: "):
-        PluginProcess.launch([command], env, receive_stderr=print)
+        PluginProcess.launch(CommandRunner([command], env), receive_stderr=print)
 
 
 # --- what a plugin gets ------------------------------------------------------------------------------------------
 
 
 def test_the_environment_is_exactly_the_one_given() -> None:
-    process = PluginProcess.launch(["/usr/bin/env"], {"ONLY": "this=that"}, receive_stderr=print)
+    process = PluginProcess.launch(CommandRunner(["/usr/bin/env"], {"ONLY": "this=that"}), receive_stderr=print)
 
     assert line_of(process) == "ONLY=this=that"
     process.kill()
@@ -200,6 +201,7 @@ def test_it_inherits_no_other_descriptor(launch: Launch) -> None:
 def test_stderr_comes_in_pieces_and_then_its_end(launch: Launch) -> None:
     pieces: list[bytes] = []
     process = launch(sh("printf one >&2; head -c 300000 /dev/zero >&2; printf two >&2"), pieces.append)
+    process.exit_code.result(SECONDS)
 
     process.kill()
 
@@ -227,7 +229,7 @@ def test_kill_ends_and_reaps_it(launch: Launch) -> None:
     assert process.exited
     assert process.exit_code.result() == -signal.SIGKILL
     with pytest.raises(ProcessLookupError):
-        os.kill(process.pid, 0)
+        os.kill(int(process.id), 0)
 
 
 def test_kill_is_idempotent(launch: Launch) -> None:
@@ -267,12 +269,12 @@ def test_kill_takes_the_descendants_with_it(launch: Launch) -> None:
 def test_descendants_that_hold_the_pipes_are_ended_after_an_exit(launch: Launch) -> None:
     process = launch(sh("sleep 60 & echo $!; exec sleep 60"))
     child = int(line_of(process))
-    family = process.family()
-    os.kill(process.pid, signal.SIGKILL)
+    process.note_family()
+    os.kill(int(process.id), signal.SIGKILL)
     process.exit_code.result(SECONDS)
     assert not has_ended(child)
 
-    process.kill(family)
+    process.kill()
 
     assert wait_for_exit(child)
 
@@ -298,6 +300,27 @@ def test_waiting_for_the_exit_has_a_limit(launch: Launch) -> None:
     assert not process.wait(0.01)
     process.kill()
     assert process.wait(0.0)
+
+
+# --- giving up ---------------------------------------------------------------------------------------------------
+
+
+def test_who_waits_for_a_line_can_be_told_that_there_will_be_none(launch: Launch) -> None:
+    process = launch(sh("exec sleep 60"))
+
+    process.give_up()
+    process.give_up()
+
+    assert str(failure_of(process)) == "sh was killed while it started"
+
+
+def test_a_line_that_has_come_stays(launch: Launch) -> None:
+    process = launch(sh(f"echo '{LINE}'; exec sleep 60"))
+    assert line_of(process) == LINE
+
+    process.give_up()
+
+    assert line_of(process) == LINE
 
 
 # --- the announced socket ----------------------------------------------------------------------------------------
@@ -332,7 +355,7 @@ def test_without_a_line_no_socket_is_known(launch: Launch) -> None:
 
 
 def test_the_name_is_the_executables() -> None:
-    process = PluginProcess.launch([sys.executable, "-c", ""], {}, receive_stderr=print)
+    process = PluginProcess.launch(CommandRunner([sys.executable, "-c", ""], {}), receive_stderr=print)
     process.kill()
 
     assert process.name == os.path.basename(sys.executable)

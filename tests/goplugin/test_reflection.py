@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from goplugin.core.errors import RemoteError, RemoteProtocolError
 from goplugin.core.status import Code
 from goplugin.plugin import Method, Streams
-from goplugin.reflection import Raw, Reflection, ReflectionService
+from goplugin.reflection import Reflection
+from goplugin.services import Raw, ReflectionService
 
 
 class Generated:

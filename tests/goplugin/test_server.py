@@ -3,9 +3,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import textwrap
@@ -15,14 +17,26 @@ from typing import Any
 
 import pytest
 
+from goplugin.core.broker import NO_SESSION
+from goplugin.core.errors import PluginLostError, RemoteError
 from goplugin.core.handshake import HandshakeLine, parse_handshake
-from goplugin.core.messages import Empty
+from goplugin.core.messages import (
+    PLUGIN_INFO_PATH,
+    SHUTDOWN_PATH,
+    START_STREAM_PATH,
+    ConnInfo,
+    Empty,
+    PluginInfo,
+)
+from goplugin.core.status import Code
 from goplugin.grpc import channel_to, unary_unary
-from goplugin.services import SHUTDOWN_PATH
+from goplugin.sync.channel import channel_to as channel_to_blocking
+from goplugin.tls import client_context
 from tests.support import requirement
 
-from .harness import PLUGINS, PROBE, SECONDS, Probe, nothing_left_behind, wait_for_exit
-from .plugins.contract import HANDSHAKE
+from .harness import PLUGINS, PROBE, SECONDS, Probe, nothing_left_behind, wait_for_exit, wait_until
+from .plugins.contract import ECHO_PATH, HANDSHAKE
+from .tls_support import HOST, PLUGIN, STRANGER
 
 COOKIE = {HANDSHAKE.magic_cookie_key: HANDSHAKE.magic_cookie_value}
 NOT_RUN_BY_HAND = """\
@@ -148,7 +162,7 @@ def test_the_line_tells_where_somebody_already_listens(launch: Callable[..., Plu
 @requirement("gp.handshake.write")
 @pytest.mark.parametrize("wanted", ["true", "false", "1", "x"])
 def test_the_seventh_field_is_there_if_the_host_asks_for_it(launch: Callable[..., Plugin], wanted: str) -> None:
-    assert launch(PLUGIN_MULTIPLEX_GRPC=wanted).line.split("|")[4:] == ["grpc", "", "false"]
+    assert launch(PLUGIN_MULTIPLEX_GRPC=wanted).line.split("|")[4:] == ["grpc", "", "true"]
 
 
 def test_stdout_carries_nothing_but_the_line(launch: Callable[..., Plugin]) -> None:
@@ -213,6 +227,123 @@ def test_an_offer_that_is_no_number_is_reported_and_passed_over(launch: Callable
     assert plugin.end()[2].startswith('server sent invalid plugin version "x"\n')
 
 
+# --- TLS ---------------------------------------------------------------------------------------------------------
+
+
+def echo_over_tls(handshake: HandshakeLine, tls: ssl.SSLContext) -> str:
+    """What the probe answers to whoever connects with this context."""
+    with contextlib.closing(channel_to_blocking(handshake.network, handshake.address, tls=tls)) as channel:
+        return (channel.unary(ECHO_PATH, b"safe", timeout=SECONDS).message or b"").decode()
+
+
+PLAIN_PROBE = """
+class Plain(ProbeServicer):
+    def __mapping__(self):
+        return {ECHO_PATH: super().__mapping__()[ECHO_PATH]}
+class PlainPlugin(ProbePlugin):
+    def grpc_server(self, server):
+        server.add_service(Plain())
+config = config._replace(plugins={"probe": PlainPlugin()})
+"""
+RUNTIMES = pytest.mark.parametrize("runtime", ["sync", "aio"])
+
+
+def served_in(runtime: str, source: str) -> tuple[str, ...]:
+    return program((PLAIN_PROBE if runtime == "sync" else "") + textwrap.dedent(source))
+
+
+@requirement("gp.tls.auto")
+@RUNTIMES
+def test_who_sends_a_certificate_gets_one_and_is_served_over_tls(launch: Callable[..., Plugin], runtime: str) -> None:
+    plugin = launch(served_in(runtime, "serve(config)"), PLUGIN_CLIENT_CERT=HOST.pem)
+    handshake = plugin.handshake()
+
+    assert handshake.server_cert is not None
+    assert echo_over_tls(handshake, client_context(HOST, handshake.server_cert)) == "safe"
+    with pytest.raises(PluginLostError):
+        echo_over_tls(handshake, client_context(STRANGER, handshake.server_cert))
+
+
+@requirement("gp.tls.user")
+@RUNTIMES
+def test_tls_of_the_plugins_own_is_served_and_no_certificate_announced(
+    launch: Callable[..., Plugin], runtime: str
+) -> None:
+    source = f"""
+        from goplugin.tls import KeyPair, server_context
+        serve(config._replace(tls=lambda: server_context(KeyPair{tuple(PLUGIN)}, {STRANGER.pem!r})))
+        """
+    plugin = launch(served_in(runtime, source), PLUGIN_CLIENT_CERT=HOST.pem)
+    handshake = plugin.handshake()
+
+    assert handshake.server_cert is None
+    assert echo_over_tls(handshake, client_context(STRANGER, PLUGIN.certificate)) == "safe"
+
+
+def test_a_certificate_that_cannot_be_read_is_told_in_the_log(launch: Callable[..., Plugin]) -> None:
+    plugin = launch(PLUGIN_CLIENT_CERT="no certificate")
+    assert plugin.handshake().server_cert is not None
+    plugin.process.terminate()
+
+    entry = json.loads(plugin.end()[2])
+    assert (entry["@level"], entry["@message"]) == ("error", "client cert provided but failed to parse")
+
+
+# --- services beside the application's -----------------------------------------------------------------------------
+
+
+def served_by(handshake: HandshakeLine, path: str, message: bytes = b"") -> bytes:
+    """The answer to an unary call. Raises RemoteError."""
+    with contextlib.closing(channel_to_blocking(handshake.network, handshake.address)) as channel:
+        return channel.unary(path, message, timeout=SECONDS).message or b""
+
+
+@requirement("gp.version.semantic")
+@RUNTIMES
+def test_a_plugin_tells_its_version(launch: Callable[..., Plugin], runtime: str) -> None:
+    plugin = launch(served_in(runtime, "serve(config._replace(version='1.2.3-beta.1'))"))
+
+    assert served_by(plugin.handshake(), PLUGIN_INFO_PATH) == PluginInfo("1.2.3-beta.1").SerializeToString()
+
+
+@RUNTIMES
+def test_a_plugin_without_a_version_has_not_the_service(launch: Callable[..., Plugin], runtime: str) -> None:
+    plugin = launch(served_in(runtime, "serve(config)"))
+
+    with pytest.raises(RemoteError) as caught:
+        served_by(plugin.handshake(), PLUGIN_INFO_PATH)
+    assert caught.value.code is Code.UNIMPLEMENTED
+
+
+@RUNTIMES
+def test_the_stream_of_the_broker_is_there_for_a_plugin_that_has_taken_none(
+    launch: Callable[..., Plugin], runtime: str
+) -> None:
+    plugin = launch(served_in(runtime, "serve(config); sys.stderr.write(str('goplugin.core.broker' in sys.modules))"))
+    handshake = plugin.handshake()
+
+    with contextlib.closing(channel_to_blocking(handshake.network, handshake.address)) as channel:
+        with channel.open(START_STREAM_PATH) as call:
+            call.send(ConnInfo(1, "unix", "/nowhere").SerializeToString())
+            call.end()
+            assert list(call) == []
+        channel.unary(SHUTDOWN_PATH, b"", timeout=SECONDS)
+
+    assert plugin.end() == (0, "", "False")
+
+
+@RUNTIMES
+def test_a_plugin_to_which_no_multiplexing_host_connects_ends(launch: Callable[..., Plugin], runtime: str) -> None:
+    plugin = launch(served_in(runtime, "serve(config)"), PLUGIN_MULTIPLEX_GRPC="true")
+    handshake = plugin.handshake()
+
+    code, stdout, stderr = plugin.end()
+
+    assert (code, stdout) == (0, "")
+    assert json.loads(stderr)["@message"] == f"grpc server: {NO_SESSION}"
+    assert not Path(handshake.address).exists()
+
+
 # --- what cannot be served ---------------------------------------------------------------------------------------
 
 
@@ -228,6 +359,11 @@ def test_an_offer_that_is_no_number_is_reported_and_passed_over(launch: Callable
             {"PLUGIN_UNIX_SOCKET_GROUP": "no-such-group"},
             "serve(config)",
             'ConfigError: failed to find gid from "no-such-group"',
+        ),
+        (
+            {},
+            "serve(config._replace(version='1.2'))",
+            'ConfigError: not a semantic version (MAJOR.MINOR.PATCH): "1.2"',
         ),
         ({}, "serve(config._replace(plugins=None))", "ConfigError: no protocol version to serve"),
         ({}, "serve(config._replace(plugins={'x': GRPCPlugin()}))", "NotImplementedError: GRPCPlugin cannot be served"),
@@ -330,6 +466,30 @@ def test_serve_returns_after_shutdown(launch: Callable[..., Plugin]) -> None:
 
     assert plugin.end() == (7, "", "done")
     assert not Path(handshake.address).exists()
+
+
+def test_nobody_new_can_connect_while_a_plugin_ends(launch: Callable[..., Plugin]) -> None:
+    plugin = launch()
+    handshake = plugin.handshake()
+
+    async def terminate() -> None:
+        async with probing(handshake) as probe:
+            slow_to_end = """
+                try:
+                    await asyncio.sleep(60)
+                finally:
+                    await asyncio.sleep(0.5)
+                """
+            busy = asyncio.create_task(probe.run_async(slow_to_end))
+            await probe.run_async("return 1")
+            plugin.process.terminate()
+            await wait_until(lambda: not Path(handshake.address).exists())
+            assert plugin.process.poll() is None
+            await asyncio.wait([busy])
+
+    asyncio.run(terminate())
+
+    assert plugin.end()[0] == 0
 
 
 @pytest.mark.parametrize("kind", ["run", "run_async"])

@@ -325,6 +325,18 @@ def test_without_a_range_the_system_chooses() -> None:
         assert connects_to(listener)
 
 
+@requirement("gp.listen.tcp")
+def test_tcp_may_be_asked_for_where_there_are_unix_sockets() -> None:
+    with listen(environment(), network="tcp") as listener:
+        assert listener.network == "tcp"
+        assert connects_to(listener)
+
+
+def test_a_plugin_listens_on_unix_or_tcp() -> None:
+    with pytest.raises(ConfigError, match=r"^unknown network udp: a plugin listens on unix or tcp$"):
+        listen(environment(), network="udp")
+
+
 @pytest.mark.usefixtures("windows")
 @pytest.mark.parametrize(
     ("first", "last", "text"),

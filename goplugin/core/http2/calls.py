@@ -7,12 +7,16 @@ Credit is returned in large steps. The connection's comes back as soon as octets
 application is slow holds up nobody else; a stream's comes back for a message that is still growing (or it could never
 become larger than the window), and for a whole one when the application has acknowledged it. So a peer is at most one
 message and one window ahead of a slow application.
+
+The plainest calls are made, taken and answered in one step each, and nothing ever happens to their streams in between.
+So such a call has no Stream, which is a third of what the step costs, but what its role calls a Plain; a Stream is made
+of it when something does happen.
 """
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar, Generic
+from typing import ClassVar, Generic, TypeVar
 
 from ..errors import LocalProtocolError
 from ..status import Code
@@ -48,16 +52,19 @@ from .stream import DATA_STEP, END_STEP, ENDED, Head, Stream
 
 __all__ = ["CallConnection"]
 
+Plain = TypeVar("Plain")
+
 _CUT_STREAMS = 1000
 _RESET_COST = 10            # of the outbox's debt: a thousand calls reset in a row, and none answered
 
 
-class CallConnection(Connection, Generic[Head]):
+class CallConnection(Connection, Generic[Head, Plain]):
     """Both roles' common part, above frames."""
 
     def __init__(self, limits: Limits, reader: HeaderReader, greeting: bytes, max_push: int) -> None:
         super().__init__(limits, reader, greeting, max_push)
-        self._streams: dict[int, Stream[Head]] = {}
+        self._streams: dict[int, Stream[Head] | Plain] = {}
+        self._initial_window = self._peer.initial_window    # of streams that are opened now, for what we send
         self._cut: dict[int, None] = {}             # in the order in which they were cut off
         self._room = 0                              # how many streams there may be before a new one is refused
         self._leaving = False
@@ -95,10 +102,21 @@ class CallConnection(Connection, Generic[Head]):
 
         Raises LocalProtocolError if there has been no such stream.
         """
-        stream = self._streams.get(stream_id)
+        stream = self._stream(stream_id)
         if stream is None and self._is_idle(stream_id):
             raise LocalProtocolError(f"there has been no stream {stream_id}")
         return stream
+
+    def _stream(self, stream_id: int) -> Stream[Head] | None:
+        """The stream, made now if its call was plain until now; None if we have none."""
+        stream = self._streams.get(stream_id)
+        if stream is None or isinstance(stream, Stream):
+            return stream  # pyright: ignore[reportUnknownVariableType] - of which head, isinstance cannot say
+        made = self._streams[stream_id] = self._unfold(stream_id, stream)
+        return made
+
+    def _all_streams(self) -> list[Stream[Head]]:
+        return [stream for stream in map(self._stream, list(self._streams)) if stream is not None]
 
     # --- frames of a stream ---
 
@@ -109,7 +127,7 @@ class CallConnection(Connection, Generic[Head]):
             self._return_credit()
         if flags & PADDED:
             start, stop = unpad(data, start, stop)
-        stream = self._streams.get(stream_id)
+        stream = self._stream(stream_id)
         if stream is None:
             self._on_late_data(stream_id, flags)
             return
@@ -151,7 +169,7 @@ class CallConnection(Connection, Generic[Head]):
     def _on_rst_stream(self, stream_id: int, flags: int, data: bytes, start: int, stop: int) -> None:
         if stop - start != 4:
             raise ConnectionFault(FRAME_SIZE_ERROR, f"RST_STREAM of {stop - start} octets")
-        stream = self._streams.get(stream_id)
+        stream = self._stream(stream_id)
         if stream is None:
             if self._is_idle(stream_id):
                 raise ConnectionFault(PROTOCOL_ERROR, f"RST_STREAM on stream {stream_id}, which was never opened")
@@ -172,9 +190,11 @@ class CallConnection(Connection, Generic[Head]):
             if increment == 0:
                 raise ConnectionFault(PROTOCOL_ERROR, "WINDOW_UPDATE of nothing")
             for sender in self._outbox.add_credit(increment):
-                self._on_drained(self._streams[sender.id])
+                stream = self._stream(sender.id)
+                assert stream is not None       # streams that wait for credit are open
+                self._on_drained(stream)
             return
-        stream = self._streams.get(stream_id)
+        stream = self._stream(stream_id)
         if stream is None and self._is_idle(stream_id):
             raise ConnectionFault(PROTOCOL_ERROR, f"WINDOW_UPDATE on stream {stream_id}, which was never opened")
         if increment == 0:
@@ -196,11 +216,12 @@ class CallConnection(Connection, Generic[Head]):
     # --- credit ---
 
     def _adopt_settings(self, window_change: int) -> None:
-        for stream in list(self._streams.values()) if window_change else ():
+        for stream in self._all_streams() if window_change else ():
             stream.send_window += window_change
             if stream.send_window > MAX_WINDOW:
                 raise ConnectionFault(FLOW_CONTROL_ERROR, f"SETTINGS: the window of stream {stream.id} is too large")
             self._pump(stream)
+        self._initial_window = self._peer.initial_window
 
     def _pump(self, stream: Stream[Head]) -> None:
         if stream.backlog is not None and self._outbox.pump(stream):
@@ -240,7 +261,7 @@ class CallConnection(Connection, Generic[Head]):
             del self._cut[next(iter(self._cut))]
 
     def _fail_stream(self, stream_id: int, fault: StreamFault) -> None:
-        stream = self._streams.get(stream_id)
+        stream = self._stream(stream_id)
         if stream is None and self._is_idle(stream_id):
             raise ConnectionFault(fault.error_code, fault.reason)
         self._outbox.count_owed()
@@ -250,7 +271,7 @@ class CallConnection(Connection, Generic[Head]):
         self._cut_off(stream_id, fault.error_code)
 
     def _abandon(self, reason: str) -> bool:
-        streams = list(self._streams.values())
+        streams = self._all_streams()
         for stream in streams:
             self._close(stream)
             self._report(stream, Status(Code.UNAVAILABLE, reason), None)
@@ -272,6 +293,10 @@ class CallConnection(Connection, Generic[Head]):
             stream.message = message
         else:
             self._on_second_message()
+
+    @abstractmethod
+    def _unfold(self, stream_id: int, plain: Plain) -> Stream[Head]:
+        """The stream of a plain call."""
 
     @abstractmethod
     def _on_second_message(self) -> None:

@@ -43,9 +43,10 @@ _NO_MESSAGE = "cardinality violation: received no response message from non-serv
 _TWO_MESSAGES = "cardinality violation: expected <EOF> for non server-streaming RPCs, but received another message"
 
 
-class ClientConnection(CallConnection[ResponseHead]):
+class ClientConnection(CallConnection[ResponseHead, int]):
     """A gRPC client without a socket.
 
+    A plain call is one whose request is out, and its Plain what is left of the window for that.
     `authority`, `scheme` and `user_agent` are sent with every call; servers of plugins look at none of them.
     """
 
@@ -104,10 +105,7 @@ class ClientConnection(CallConnection[ResponseHead]):
         ):
             return self._send_whole_request(block, message)
         self._next_id = stream_id + 2
-        window = self._peer.initial_window - size
-        self._streams[stream_id] = Stream(
-            stream_id, NO_HEAD, ENDED, IDLE, window, self._limits.stream_window, True, True
-        )
+        self._streams[stream_id] = self._initial_window - size
         outbox.window -= size
         outbox.debt = 0
         outbox.pieces.append(b"".join((
@@ -161,7 +159,7 @@ class ClientConnection(CallConnection[ResponseHead]):
         if not self.can_call:
             raise LocalProtocolError(f"the {'connection' if self._leaving else 'server'} takes no more calls now")
         stream = Stream(
-            self._next_id, NO_HEAD, IDLE, IDLE, self._peer.initial_window, self._limits.stream_window, unary, True
+            self._next_id, NO_HEAD, IDLE, IDLE, self._initial_window, self._limits.stream_window, unary, True
         )
         self._next_id += 2
         self._streams[stream.id] = stream
@@ -172,9 +170,8 @@ class ClientConnection(CallConnection[ResponseHead]):
     # --- receiving ---
 
     def _take_unary(self, data: bytes, start: int, stop: int, end: int, stream_id: int) -> int:
-        stream = self._streams.get(stream_id)
         tail = stop + MESSAGE_HEAD_SIZE
-        if stream is None or not stream.unary or stream.remote != IDLE or stream.backlog is not None or tail > end:
+        if tail > end or type(self._streams.get(stream_id)) is not int:
             return 0
         head = self._heads.known.get(data[start:stop])
         word, flags, data_stream_id, compressed, size = unpack_message_head(data, stop)
@@ -208,8 +205,11 @@ class ClientConnection(CallConnection[ResponseHead]):
         self._events.append(UnaryResponse(stream_id, data[tail - size : tail], status, head.metadata))
         return behind
 
+    def _unfold(self, stream_id: int, plain: int) -> Stream[ResponseHead]:
+        return Stream(stream_id, NO_HEAD, ENDED, IDLE, plain, self._limits.stream_window, True, True)
+
     def _on_block(self, stream_id: int, block: bytes, end: bool) -> None:
-        stream = self._streams.get(stream_id)
+        stream = self._stream(stream_id)
         if stream is None:
             if self._is_idle(stream_id):
                 raise ConnectionFault(PROTOCOL_ERROR, f"HEADERS on stream {stream_id}, which was never opened")
@@ -269,11 +269,13 @@ class ClientConnection(CallConnection[ResponseHead]):
 
     def _fail_call(self, stream_id: int, fault: CallFault) -> None:
         self._outbox.count_owed()
-        self._finish(self._streams[stream_id], Status(fault.code, fault.message), CANCEL)
+        stream = self._stream(stream_id)
+        assert stream is not None       # whose frame it was
+        self._finish(stream, Status(fault.code, fault.message), CANCEL)
 
     def _peer_leaves(self, last_stream_id: int) -> None:
         status = Status(Code.UNAVAILABLE, "the server goes away and has not taken the call")
-        for stream in [stream for stream in self._streams.values() if stream.id > last_stream_id]:
+        for stream in [stream for stream in self._all_streams() if stream.id > last_stream_id]:
             self._close(stream)
             self._report(stream, status, REFUSED_STREAM, True)
 
@@ -282,7 +284,7 @@ class ClientConnection(CallConnection[ResponseHead]):
 
     def _adopt_settings(self, window_change: int) -> None:
         super()._adopt_settings(window_change)
-        self._largest_direct = min(self._peer.max_frame_size, self._peer.initial_window)
+        self._largest_direct = min(self._peer.max_frame_size, self._initial_window)
         self._room = 0 if self._leaving else self._peer.max_streams
 
     def _on_sent(self, stream: Stream[ResponseHead]) -> None:

@@ -44,6 +44,7 @@ from .frames import (
     SETTINGS,
     goaway,
     ping,
+    settings,
     settings_ack,
     unpack_head,
     unpack_word,
@@ -83,6 +84,8 @@ class Connection(ABC):
         self._outbox = Outbox()
         self._peer = PeerSettings()
         self._table_dropped = False                     # the peer knows, or will, that our blocks need no table
+        self._table_refused = False                     # and that we want none of its own
+        self._acknowledged = 0                          # of our SETTINGS
         self._receive_window: int = limits.connection_window
         self._credit_mark = limits.connection_window // 2
         self._fault: str | None = None
@@ -208,7 +211,7 @@ class Connection(ABC):
             if start > stop:
                 raise ConnectionFault(FRAME_SIZE_ERROR, "HEADERS: no room for the priority")
         if flags & END_HEADERS:
-            self._on_block(stream_id, data[start:stop], bool(flags & END_STREAM))
+            self._end_block(stream_id, data[start:stop], flags)
         else:
             self._open_block = OpenBlock(stream_id, flags, data[start:stop])
 
@@ -223,7 +226,16 @@ class Connection(ABC):
             raise ConnectionFault(ENHANCE_YOUR_CALM, "a header block is too large")
         if flags & END_HEADERS:
             self._open_block = None
-            self._on_block(stream_id, b"".join(block.pieces), bool(block.flags & END_STREAM))
+            self._end_block(stream_id, b"".join(block.pieces), block.flags)
+
+    def _end_block(self, stream_id: int, block: bytes, flags: int) -> None:
+        """A header block is complete. If it is the first one with a memory, ask the peer for blocks without."""
+        try:
+            self._on_block(stream_id, block, bool(flags & END_STREAM))
+        finally:
+            if not (self._table_refused or self._reader.stateless):
+                self._table_refused = True
+                self._outbox.pieces.append(settings([(HEADER_TABLE_SIZE, 0)]))
 
     def _on_settings(self, stream_id: int, flags: int, data: bytes, start: int, stop: int) -> None:
         if stream_id:
@@ -232,7 +244,9 @@ class Connection(ABC):
             raise ConnectionFault(FRAME_SIZE_ERROR, f"SETTINGS of {stop - start} octets")
         if flags & ACK:
             self._outbox.charge(1)
-            self._reader.limit_table(0)     # the only announcement that takes something away from the peer
+            self._acknowledged += 1
+            if self._acknowledged == 2:     # the second announcement takes something away from the peer
+                self._reader.limit_table(0)
             return
         window = self._peer.initial_window
         values = self._peer.apply(data[start:stop], self._max_push)

@@ -127,6 +127,11 @@ class HeaderReader:
         with suppress(CallFault):       # too long, and there is no call that it could end
             self._decode(block)
 
+    @property
+    def stateless(self) -> bool:
+        """Whether the block decoded last is free of memory."""
+        return self._decoder.stateless
+
     def limit_table(self, size: int) -> None:
         """The peer has acknowledged this HEADER_TABLE_SIZE."""
         self._decoder.limit_table(size)

@@ -12,9 +12,9 @@ where x is the index of the field or of its name; 0 means that the name follows.
 
 What an index above 61 means depends on all blocks before, so a block must be decoded even if nobody wants it. A block
 without such memory always means the same, and a call's block is nearly always one that has been seen before: that is
-what `headers.py` makes its speed of. So we announce a table of size 0, which makes the peer send blocks of that kind,
-and `encode_field` writes nothing else. A peer that keeps the table which it had before it heard of that is wrong (RFC
-9113 4.3.1) and does no harm: it is followed.
+what `headers.py` makes its speed of. So a peer that uses its table is asked to keep it empty, which makes it send
+blocks of that kind, and `encode_field` writes nothing else. A peer that keeps the table which it had before it heard of
+that is wrong (RFC 9113 4.3.1) and does no harm: it is followed.
 """
 from __future__ import annotations
 

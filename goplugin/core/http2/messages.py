@@ -21,6 +21,7 @@ __all__ = [
 ]
 
 PREFIX_SIZE = 5
+_WORTH_A_PIECE = 1024
 _LONGEST = 2**32 - 1
 
 pack_prefix = Struct(">BI").pack
@@ -45,7 +46,8 @@ class MessageReader:
     """Cuts one direction of a stream into messages.
 
     What has come of an unfinished message is kept in pieces and joined once, so that the time a message takes grows
-    with its length and no faster, and a length that is only claimed takes no memory.
+    with its length and no faster, and a length that is only claimed takes no memory. Short pieces are joined as they
+    come: a message of many short frames would take twenty times its length.
     """
 
     __slots__ = ("_encoding", "_limit", "_missing", "_pieces", "_prefix", "_server")
@@ -72,7 +74,10 @@ class MessageReader:
         if self._missing:
             if stop - start < self._missing:
                 self._missing -= stop - start
-                self._pieces.append(data[start:stop])
+                if len(self._pieces[-1]) < _WORTH_A_PIECE:
+                    self._pieces[-1] += data[start:stop]
+                else:
+                    self._pieces.append(data[start:stop])
                 return messages
             end = start + self._missing
             self._pieces.append(data[start:end])

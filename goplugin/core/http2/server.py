@@ -39,9 +39,10 @@ _HEAD_WORD = len(RESPONSE_HEAD) << 8 | HEADERS
 _TAIL_WORD = len(OK_TRAILERS) << 8 | HEADERS
 
 
-class ServerConnection(CallConnection[RequestHead]):
+class ServerConnection(CallConnection[RequestHead, RequestHead]):
     """A gRPC server without a socket.
 
+    A plain call is one whose request is in and whose answer has not begun, and its Plain the request's head.
     `unary_paths`: the methods whose requests are exactly one message, as `/package.Service/Method`.
     """
 
@@ -67,16 +68,13 @@ class ServerConnection(CallConnection[RequestHead]):
 
         Raises LocalProtocolError if the answer has begun already, and for metadata that cannot be sent.
         """
-        stream = self._streams.get(stream_id)
         outbox = self._outbox
         size = len(message) + PREFIX_SIZE
         if (
-            stream is None
-            or stream.remote != ENDED
-            or stream.local != IDLE
+            type(self._streams.get(stream_id)) is not RequestHead
             or metadata
             or trailers
-            or size > stream.send_window
+            or size > self._initial_window
             or size > outbox.window
             or size > outbox.max_frame_size
             or outbox.drops_table
@@ -190,13 +188,16 @@ class ServerConnection(CallConnection[RequestHead]):
         self._receive_window -= size + PREFIX_SIZE
         if self._receive_window < self._credit_mark:
             self._return_credit()
-        windows = self._peer.initial_window, self._limits.stream_window
-        self._streams[stream_id] = Stream(stream_id, head, IDLE, ENDED, *windows, True, True)
+        self._streams[stream_id] = head
         self._events.append(UnaryRequest(stream_id, head, data[behind - size : behind]))
         return behind
 
+    def _unfold(self, stream_id: int, plain: RequestHead) -> Stream[RequestHead]:
+        windows = self._initial_window, self._limits.stream_window
+        return Stream(stream_id, plain, IDLE, ENDED, *windows, True, True)
+
     def _on_block(self, stream_id: int, block: bytes, end: bool) -> None:
-        stream = self._streams.get(stream_id)
+        stream = self._stream(stream_id)
         if stream is not None:
             self._reader.read(block, self._tails)
             stream.receive(END_STEP)
@@ -225,7 +226,7 @@ class ServerConnection(CallConnection[RequestHead]):
             if not end:
                 self._cut_off(stream_id, NO_ERROR)
             return
-        windows = self._peer.initial_window, self._limits.stream_window
+        windows = self._initial_window, self._limits.stream_window
         stream = self._streams[stream_id] = Stream(stream_id, head, IDLE, IDLE, *windows, head.unary, not head.unary)
         stream.receive(HEAD_STEP)
         if not head.unary:
@@ -251,6 +252,8 @@ class ServerConnection(CallConnection[RequestHead]):
         stream.told = True
         self._events.append(UnaryRequest(stream.id, stream.head, stream.message))
         stream.message = None
+        if stream.send_window == self._initial_window:
+            self._streams[stream.id] = stream.head      # however it has come, it is plain from now on
 
     def _on_second_message(self) -> None:
         raise CallFault(Code.INTERNAL, _TWO_MESSAGES)
@@ -266,7 +269,8 @@ class ServerConnection(CallConnection[RequestHead]):
 
     def _fail_call(self, stream_id: int, fault: CallFault) -> None:
         """Answer a call in the application's place, behind what it has sent so far."""
-        stream = self._streams[stream_id]
+        stream = self._stream(stream_id)
+        assert stream is not None       # whose frame it was
         self._outbox.count_owed()
         self._report(stream, Status(fault.code, fault.message), NO_ERROR)
         if stream.backlog is not None:

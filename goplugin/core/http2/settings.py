@@ -5,11 +5,16 @@ They take effect in the order in which they come; the acknowledgement says that 
 
 Our own never change. We announce them once, before anything else:
 
-    HEADER_TABLE_SIZE       0: blocks without memory, see `hpack.py`
     ENABLE_PUSH             0, from a client: gRPC has no use for it
     MAX_CONCURRENT_STREAMS  from a server
     INITIAL_WINDOW_SIZE     large, because an unary call should never wait for credit
     MAX_HEADER_LIST_SIZE
+
+but for one, which goes to a peer whose header blocks have a memory (see `hpack.py`) as soon as such a block comes:
+
+    HEADER_TABLE_SIZE       0
+
+Nobody else has to hear of it, and whoever chooses a table without a look at SETTINGS, as some do, is right until then.
 """
 from __future__ import annotations
 
@@ -78,7 +83,6 @@ class Limits:
     def announcement(self, own: tuple[int, int]) -> bytes:
         """The frames that say all this to the peer; `own` is the (parameter, value) that only this role has."""
         values = [
-            (HEADER_TABLE_SIZE, 0),
             (INITIAL_WINDOW_SIZE, self.stream_window),
             (MAX_HEADER_LIST_SIZE, self.max_header_list_size),
             own,

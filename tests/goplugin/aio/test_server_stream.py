@@ -10,7 +10,7 @@ import pytest
 from grpclib.const import Status
 from grpclib.exceptions import GRPCError, ProtocolError
 
-from goplugin.aio.server_stream import ServerStream
+from goplugin.aio.server_stream import STARTS_AT_ONCE, ServerStream
 from goplugin.core.http2 import ResponseEnded, UnaryResponse
 from goplugin.core.status import Code
 
@@ -174,6 +174,7 @@ async def test_a_deadline_is_kept_for_a_client_that_does_not_watch_it() -> None:
         await peer.close()
 
 
+@pytest.mark.skipif(STARTS_AT_ONCE, reason="every method begins as soon as its call has come")
 @asynchronous
 async def test_a_method_whose_call_is_cancelled_before_it_begins_never_does() -> None:
     method = Waiting()

@@ -2,12 +2,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 import pytest
+from grpclib.exceptions import StreamTerminatedError
 
-from ..harness import asynchronous
-from .support import OURS, Note, Probe, connected
+from goplugin.core.http2.frames import DEFAULT_WINDOW, settings, settings_ack, window_update
+
+from ..harness import SECONDS, asynchronous
+from .support import OURS, Note, Probe, ProbeStub, connected, socket_path
 from .test_conformance import ECHO, SMALL_WINDOWS, echo_one
 
 
@@ -43,6 +47,41 @@ async def test_a_call_takes_one_write_on_either_side() -> None:
         assert (len(requests), len(replies)) == (10, 10)
         await stub.ServerStream(Note(text="20"))
         assert (len(requests), len(replies)) == (11, 12)    # the first message at once, the others together
+
+
+@asynchronous
+async def test_credit_that_comes_together_with_something_else_is_used() -> None:
+    """The rest of a message leaves because of a read; whoever has waited for that goes on, and sends nothing more."""
+    message = Note(data=bytes(3 * DEFAULT_WINDOW))
+    path = socket_path()
+    arrived: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(settings([]) + settings_ack())
+        await reader.readexactly(DEFAULT_WINDOW)
+        writer.write(settings([]) + window_update(0, 1 << 20) + window_update(1, 1 << 20))
+        await reader.readexactly(2 * DEFAULT_WINDOW)
+        arrived.set_result(asyncio.current_task())
+        await reader.read()
+        writer.close()
+
+    async def call() -> None:
+        async with ProbeStub(channel).BidiStream.open() as stream:
+            await stream.send_message(message)
+            await stream.recv_message()
+
+    server = await asyncio.start_unix_server(serve, path)
+    channel = OURS.client.channel(path=path)
+    calling = asyncio.ensure_future(call())
+    try:
+        async with asyncio.timeout(SECONDS):
+            serving = await arrived
+    finally:
+        channel.close()
+        server.close()
+        with contextlib.suppress(StreamTerminatedError):
+            await calling
+    await serving
 
 
 @asynchronous

@@ -35,6 +35,8 @@ PLUGIN: Schema = {
 }
 PLUGIN_ENUMS = {"StdioData.Channel": {"INVALID": 0, "STDOUT": 1, "STDERR": 2}}
 
+INFO: Schema = {"GetRequest": [], "GetResponse": ["string version = 1"]}
+
 HEALTH: Schema = {
     "HealthCheckRequest": ["string service = 1"],
     "HealthCheckResponse": ["ServingStatus status = 1"],

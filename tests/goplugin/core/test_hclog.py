@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from goplugin.core.handshake import NEED_DATA
-from goplugin.core.hclog import LINE_LIMIT, Level, LogEntry, StderrParser, format_entry, parse_line
+from goplugin.core.hclog import LINE_LIMIT, Level, LogEntry, StderrParser, format_entry, parse_line, with_tracebacks
 from tests.support import requirement
 
 GO_LINE = (
@@ -417,8 +417,20 @@ def test_any_line_is_an_entry_that_can_be_printed(line: bytes) -> None:
 
 
 @requirement("gp.log.structured")
-@given(st.sampled_from(Level), st.dictionaries(st.text("ab\n\"é"), JSON), st.none() | st.integers(0, 2**52))
+@given(st.sampled_from(Level), st.dictionaries(st.text("ab\n\"é"), JSON), st.none() | st.integers(0, 2**51))
 def test_an_entry_comes_back(level: Level, fields: dict[str, object], microseconds: int | None) -> None:
     entry = LogEntry(level, "é\n", fields, None if microseconds is None else microseconds / 1_000_000)
 
     assert parse_line(format_entry(entry)) == entry
+
+
+# --- for people --------------------------------------------------------------------------------------------------
+
+
+def test_an_entry_with_a_traceback_is_shown_as_that() -> None:
+    crash = format_entry(LogEntry(Level.ERROR, "ValueError: no", {"traceback": "Traceback ...\nValueError: no\n"}))
+    other = format_entry(LogEntry(Level.ERROR, "no", {}))
+
+    shown = with_tracebacks(f"before\n{crash}\n{other}\n{{\n")
+
+    assert shown == f"before\nTraceback ...\nValueError: no\n{other}\n{{\n"

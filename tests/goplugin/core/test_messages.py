@@ -20,6 +20,7 @@ from goplugin.core.messages import (
     HealthCheckRequest,
     HealthCheckResponse,
     Knock,
+    PluginInfo,
     StdioData,
 )
 from goplugin.core.protowire import FIXED32, bytes_field, encode_varint
@@ -27,6 +28,7 @@ from tests.goplugin.core import oracle
 
 TYPES = {
     **oracle.message_types("plugin", oracle.PLUGIN, enums=oracle.PLUGIN_ENUMS),
+    **oracle.message_types("goplugin.v1", oracle.INFO),
     **oracle.message_types("grpc.health.v1", oracle.HEALTH, enums=oracle.HEALTH_ENUMS),
 }
 PROTO = Path(__file__).parents[3] / "proto" / "goplugin" / "_proto"
@@ -43,6 +45,8 @@ KINDS: dict[str, type[Message]] = {
     "ConnInfo": ConnInfo,
     "ConnInfo.Knock": Knock,
     "Empty": Empty,
+    "GetRequest": Empty,
+    "GetResponse": PluginInfo,
     "StdioData": StdioData,
     "HealthCheckRequest": HealthCheckRequest,
     "HealthCheckResponse": HealthCheckResponse,
@@ -55,6 +59,7 @@ KNOCK = st.builds(Knock, st.booleans(), st.booleans(), TEXT)
 MESSAGES = st.one_of(
     KNOCK,
     st.builds(ConnInfo, st.integers(0, 2**32 - 1), TEXT, TEXT, st.none() | KNOCK),
+    st.builds(PluginInfo, TEXT),
     st.builds(StdioData, INT32, st.binary(max_size=300)),
     st.builds(HealthCheckRequest, TEXT | st.just("plugin")),
     st.builds(HealthCheckResponse, INT32),
@@ -217,7 +222,8 @@ def test_the_proto_sources_declare_these_fields_and_numbers() -> None:
     declared = re.findall(r"^ *(\w+ \w+ = \d+);", sources, re.MULTILINE)
     labels = re.findall(r"^ *([A-Z]+ = \d+);", sources, re.MULTILINE)
 
-    assert sorted(declared) == sorted(field for fields in oracle.PLUGIN.values() for field in fields)
+    known = (*oracle.PLUGIN.values(), *oracle.INFO.values())
+    assert sorted(declared) == sorted(field for fields in known for field in fields)
     assert labels == [f"{label} = {number}" for label, number in oracle.PLUGIN_ENUMS["StdioData.Channel"].items()]
 
 

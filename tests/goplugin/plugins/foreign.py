@@ -9,8 +9,8 @@ from grpclib.const import Cardinality, Handler, Status
 from grpclib.exceptions import GRPCError
 from grpclib.server import Server
 
-from goplugin.core.messages import Empty, StdioData
-from goplugin.services import STREAM_STDIO_PATH, HealthService
+from goplugin.aio.services import HealthService
+from goplugin.core.messages import STREAM_STDIO_PATH, Empty, StdioData
 
 
 class Stdio:

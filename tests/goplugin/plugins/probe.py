@@ -1,5 +1,7 @@
 """A plugin that does what a test sends it: the body of a function, run by a handler of each kind.
 
+Its arguments are `outlive`, if it is not to end with its host, and its semantic version, if it has one.
+
 All bodies share one namespace, so that an event that one call has set up is there for the next. `context` is the
 call's.
 """
@@ -66,4 +68,7 @@ class ProbePlugin(GRPCPlugin):
 
 
 if __name__ == "__main__":
-    serve(ServeConfig(handshake=HANDSHAKE, plugins={"probe": ProbePlugin()}))
+    arguments = sys.argv[1:]
+    version = next((argument for argument in arguments if argument != "outlive"), None)
+    outlive = "outlive" in arguments
+    serve(ServeConfig(handshake=HANDSHAKE, plugins={"probe": ProbePlugin()}, outlive_host=outlive, version=version))

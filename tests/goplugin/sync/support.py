@@ -236,6 +236,16 @@ def wait_until(condition: Callable[[], object]) -> None:
         time.sleep(0.002)
 
 
+@contextlib.contextmanager
+def no_threads() -> Iterator[None]:
+    """The system has no thread for anybody: none with a stack as large as the whole address space."""
+    usual = threading.stack_size(1 << 47)
+    try:
+        yield
+    finally:
+        threading.stack_size(usual)
+
+
 def text_of(message: bytes | None) -> str | None:
     return None if message is None else Note.FromString(message).text
 

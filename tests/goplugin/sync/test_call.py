@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -17,11 +18,13 @@ from goplugin.core.http2 import (
     Status,
     StreamReset,
     StreamWritable,
+    UnaryRequest,
 )
+from goplugin.core.http2.faults import CANCEL, REFUSED_STREAM
 from goplugin.core.status import Code
+from goplugin.details import encode_details
 from goplugin.sync.call import Call, as_error
 from goplugin.sync.channel import Channel
-from goplugin.sync.details import encode_details
 
 from .support import (
     BIDI_STREAM,
@@ -335,6 +338,39 @@ def test_the_connections_end_is_another_error_than_a_calls() -> None:
 def test_a_deadline_that_the_server_noticed_has_a_text_too() -> None:
     assert as_error(ResponseEnded(1, Status(Code.DEADLINE_EXCEEDED))).message == "context deadline exceeded"
     assert as_error(ResponseEnded(1, Status(Code.DEADLINE_EXCEEDED, "too slow"))).message == "too slow"
+
+
+@pytest.mark.parametrize("kind", ["unary", "stream"])
+def test_a_reset_at_the_deadline_is_the_deadline(kind: str) -> None:
+    with served_by_hand() as (channel, peer):
+        if kind == "unary":
+            call = background(channel.unary, UNARY, b"", timeout=0.3)
+            stream_id = peer.receive(UnaryRequest).stream_id
+        else:
+            call = background(call_to(channel, BIDI_STREAM, timeout=0.3).receive)
+            stream_id = peer.receive(RequestReceived).stream_id
+        # A server whose clock is ahead; the client's own watch comes a moment later.
+        peer.machine.send_reset(stream_id)
+        time.sleep(0.29)
+        peer.send()
+
+        with pytest.raises(RemoteError) as caught:
+            call.result()
+
+    assert (caught.value.code, caught.value.message) == (Code.DEADLINE_EXCEEDED, "context deadline exceeded")
+
+
+def test_a_reset_is_the_deadlines_only_when_that_is_near() -> None:
+    now = time.monotonic()
+    reset = StreamReset(1, Status(Code.CANCELLED, "the peer reset the call"), CANCEL)
+    refusal = StreamReset(1, Status(Code.UNAVAILABLE, "refused"), REFUSED_STREAM)
+
+    assert as_error(reset).code is Code.CANCELLED
+    assert as_error(reset, now + 5).message == "the peer reset the call"
+    assert as_error(reset, now).code is Code.DEADLINE_EXCEEDED
+    assert as_error(reset, now + 0.01).message == "context deadline exceeded"
+    assert as_error(refusal, now).message == "refused"
+    assert isinstance(as_error(StreamReset(1, Status(Code.UNAVAILABLE), None), now), PluginLostError)
 
 
 def test_details_come_with_the_error() -> None:

@@ -13,7 +13,6 @@ from goplugin.core.http2 import (
     PingAcknowledged,
     ResponseEnded,
     SettingsChanged,
-    StreamReset,
     UnaryResponse,
 )
 from goplugin.core.status import Code
@@ -30,6 +29,7 @@ from .support import (
     background,
     calling,
     calling_by_hand,
+    no_threads,
     ours,
     serving,
     wait_until,
@@ -250,6 +250,19 @@ def test_a_deadline_ends_the_call_though_the_method_goes_on(path: str) -> None:
         gate.opened.set()
 
 
+@pytest.mark.parametrize("path", [UNARY, SERVER_STREAM])
+def test_what_a_method_raises_behind_its_deadline_does_not_count(path: str) -> None:
+    def method(request: Any, context: Any) -> Any:
+        context.wait_cancelled(SECONDS)
+        raise ValueError("too late")
+
+    with ours(Probe(method, method)) as (_, address), calling_by_hand(address) as peer:
+        for _ in range(10):
+            stream_id = peer.machine.send_request(path, timeout=0.005)
+            peer.machine.send_message(stream_id, b"", True)
+            assert peer.receive(ResponseEnded).status.code is Code.DEADLINE_EXCEEDED
+
+
 def test_a_method_sees_how_long_its_caller_waits() -> None:
     remaining = list[Any]()
 
@@ -275,6 +288,75 @@ def test_a_deadline_of_a_method_that_was_slow_before() -> None:
 
         assert peer.receive(UnaryResponse).status.code is Code.DEADLINE_EXCEEDED
         gate.opened.set()
+
+
+# --- a system without threads ------------------------------------------------------------------------------------
+
+
+def be_served(peer: ByHand) -> None:
+    """Make a call: whoever reads this connection is there then."""
+    by_hand(peer, "hello")
+    peer.receive(UnaryResponse)
+
+
+def test_calls_wait_for_a_slow_one_if_nobody_else_can_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = Gate()
+    with ours(Probe(gate)) as (server, path), calling_by_hand(path) as peer:
+        be_served(peer)
+        attempts = threading.Semaphore(0)
+        start = server._workers.start
+
+        def attempt(job: Any) -> None:
+            attempts.release()
+            start(job)
+
+        monkeypatch.setattr(server._workers, "start", attempt)
+        with no_threads():
+            streams = by_hand(peer, "hold", "a", "b")
+            for _ in range(3):
+                assert attempts.acquire(timeout=SECONDS)
+            gate.opened.set()
+
+            assert [peer.receive(UnaryResponse).stream_id for _ in streams] == streams
+            assert not gate.contexts[0].cancelled
+
+
+def test_a_method_that_was_slow_before_is_run_by_who_reads() -> None:
+    with ours(Probe(echo)) as (server, path), calling_by_hand(path) as peer:
+        be_served(peer)
+        server._methods[UNARY].inline = False
+        with no_threads():
+            streams = by_hand(peer, "a", "b")
+
+            assert [peer.receive(UnaryResponse).stream_id for _ in streams] == streams
+        wait_until(lambda: not server._connections[0]._calls)
+
+
+def test_a_stream_is_refused_and_other_calls_go_on() -> None:
+    with ours(Probe(echo)) as (server, path), calling_by_hand(path) as peer:
+        be_served(peer)
+        with no_threads():
+            stream_id = peer.machine.send_request(SERVER_STREAM)
+            peer.machine.send_message(stream_id, note("1"), True)
+            (other,) = by_hand(peer, "a")
+
+            status = peer.receive(ResponseEnded).status
+            assert (status.code, status.message) == (
+                Code.RESOURCE_EXHAUSTED,
+                "the plugin's process can start no thread for this call",
+            )
+            assert peer.receive(UnaryResponse).stream_id == other
+        wait_until(lambda: not server._connections[0]._calls)
+
+
+def test_a_connection_without_a_thread_ends_and_the_next_one_is_served() -> None:
+    with ours(Probe(echo)) as (server, path):
+        with no_threads(), calling_by_hand(path) as peer:
+            assert isinstance(peer.receive(ConnectionEnded), ConnectionEnded)
+            wait_until(lambda: not server._connections)
+        with calling_by_hand(path) as peer:
+            by_hand(peer, "a")
+            assert peer.receive(UnaryResponse).message == note("a")
 
 
 # --- answers -----------------------------------------------------------------------------------------------------
@@ -398,22 +480,6 @@ def test_a_client_that_breaks_the_protocol_is_told_so() -> None:
         assert gate.contexts[0].wait_cancelled(SECONDS)
         gate.opened.set()
         wait_until(lambda: not server._connections)
-
-
-def test_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
-    gate = Gate()
-    with ours(Probe(gate)) as (server, path), calling_by_hand(path) as peer:
-        peer.receive(SettingsChanged)
-
-        def start(job: Any) -> None:
-            raise RuntimeError("can't start new thread")
-
-        monkeypatch.setattr(server._workers, "start", start)
-        by_hand(peer, "hold")
-
-        assert isinstance(peer.receive(StreamReset), StreamReset)
-        assert gate.contexts[0].wait_cancelled(SECONDS)
-        gate.opened.set()
 
 
 def test_the_connection_ends_while_replies_are_written() -> None:

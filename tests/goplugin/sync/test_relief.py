@@ -4,9 +4,9 @@ import threading
 import time
 from typing import Any
 
-from goplugin.sync.relief import Relief
+from goplugin.sync.relief import BUSY, QUIET, USED, Relief
 
-from .support import SECONDS, wait_until
+from .support import SECONDS, no_threads, wait_until
 
 
 class Watched:
@@ -14,16 +14,17 @@ class Watched:
 
     def __init__(self) -> None:
         self.running: Any = None
+        self.sight = QUIET
         self.deadline = float("inf")
         self.checked = threading.Semaphore(0)
         self.checks = 0
 
-    def check(self, now: float) -> bool:
+    def check(self, now: float) -> int:
         self.checks += 1
         if self.deadline <= now:
             self.deadline = float("inf")
             self.checked.release()
-        return self.running is not None
+        return self.sight if self.running is None else BUSY
 
     def next_deadline(self) -> float:
         return self.deadline
@@ -67,6 +68,43 @@ def test_it_stays_awake_while_a_method_runs() -> None:
     wait_until(lambda: connection.checks > 100)
 
     assert not relief.asleep
+    relief.stop()
+    wait_until(lambda: running() == 0)
+
+
+def test_looks_become_rarer_while_no_call_takes_long() -> None:
+    connection = Watched()
+    connection.sight = USED
+    began = time.monotonic()
+    relief = started(connection)
+    time.sleep(0.5)
+    looks, seconds = connection.checks, time.monotonic() - began
+
+    assert looks < 400 * seconds, "a thousand looks in a second make calls slower"
+    relief.stop()
+    wait_until(lambda: running() == 0)
+
+
+def test_a_deadline_is_not_waited_out_between_rare_looks() -> None:
+    connection = Watched()
+    connection.sight = USED
+    relief = started(connection)
+    wait_until(lambda: connection.checks > 30)
+    for _ in range(5):
+        connection.deadline = time.monotonic() + 0.005
+        relief.wake(connection.deadline)
+        assert connection.checked.acquire(timeout=SECONDS)
+    relief.stop()
+    wait_until(lambda: running() == 0)
+
+
+def test_it_starts_when_the_system_has_a_thread() -> None:
+    relief = Relief(lambda: ())
+    with no_threads():
+        relief.wake()
+    assert relief.asleep
+    relief.wake()
+    assert running() == 1
     relief.stop()
     wait_until(lambda: running() == 0)
 

@@ -16,7 +16,9 @@ from grpclib.exceptions import GRPCError, StreamTerminatedError
 
 from goplugin.core.errors import ConfigError, PluginLostError
 from goplugin.core.http2 import ConnectionEnded, GoingAway, SettingsChanged, UnaryResponse
+from goplugin.sync.channel import Channel
 from goplugin.sync.server import Server, serve_on
+from goplugin.sync.stream import SocketStream
 
 from ..aio.probe.probe_grpc import ProbeStub
 from ..harness import asynchronous
@@ -315,3 +317,25 @@ def test_servers_start_and_stop_while_clients_come_and_go() -> None:
 def test_coroutines_cannot_be_served() -> None:
     with pytest.raises(ConfigError, match="Unary is asynchronous"):
         Server([AsyncEcho()])
+
+
+# --- connections that somebody else has accepted -----------------------------------------------------------------
+
+
+def test_a_connection_may_come_from_elsewhere() -> None:
+    near, far = socket.socketpair()
+    server = Server([echo_service()])
+    server.welcome(SocketStream(far, ticks=False))
+    with Channel(SocketStream(near)) as channel:
+        assert channel.unary(UNARY, Note(text="x").SerializeToString(), timeout=SECONDS).message
+    server.stop(SECONDS)
+
+
+def test_a_server_that_has_stopped_hangs_up_on_whom_it_is_to_welcome() -> None:
+    near, far = socket.socketpair()
+    server = Server([echo_service()])
+    server.stop(SECONDS)
+    server.welcome(SocketStream(far, ticks=False))
+    with near:
+        near.settimeout(SECONDS)
+        assert near.recv(1) == b""

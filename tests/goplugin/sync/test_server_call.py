@@ -25,6 +25,7 @@ from .support import (
     SECONDS,
     SERVER_STREAM,
     UNARY,
+    Background,
     Note,
     Probe,
     background,
@@ -295,3 +296,16 @@ def test_a_reset_of_a_call_that_has_been_answered_is_nothing() -> None:
         peer.machine.send_message(third, b"", True)
 
         assert peer.receive(ResponseEnded).stream_id == third
+
+
+def test_a_thread_that_a_method_leaves_behind_at_its_requests_ends_with_the_call() -> None:
+    def method(requests: Any, context: Any) -> Any:
+        left.append(background(next, requests))
+        return ()
+
+    left = list[Background]()
+    with serving(Probe(bidi_stream=method)) as channel, channel.open(BIDI_STREAM) as call:
+        assert call.receive() is None
+        with pytest.raises(RemoteError) as caught:
+            left[0].result()
+        assert caught.value.code is Code.CANCELLED

@@ -10,7 +10,7 @@ import pytest
 from goplugin.core.http2 import PingAcknowledged, SettingsChanged
 from goplugin.sync import watcher
 
-from .support import served_by_hand, wait_until
+from .support import no_threads, served_by_hand, wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -55,3 +55,12 @@ def test_it_keeps_no_channel() -> None:
         del channel
     gc.collect()
     wait_until(lambda: reference() is None)
+
+
+def test_a_channel_works_though_there_is_no_thread_to_look_after_it() -> None:
+    with served_by_hand() as (first, _), served_by_hand() as (second, _):
+        with no_threads():
+            watcher.watch(first)
+        assert running() == 0
+        watcher.watch(second)
+        assert running() == 1

@@ -17,6 +17,7 @@ from goplugin.core.http2 import (
     UnaryRequest,
 )
 from goplugin.core.http2.faults import (
+    COMPRESSION_ERROR,
     ENHANCE_YOUR_CALM,
     FLOW_CONTROL_ERROR,
     FRAME_SIZE_ERROR,
@@ -99,7 +100,7 @@ def test_a_client_begins_with_the_preface_its_settings_and_credit() -> None:
     assert sent.startswith(PREFACE)
     first, second = frames(sent)
     assert first.kind == SETTINGS
-    assert first.payload == settings([(HEADER_TABLE_SIZE, 0), (INITIAL_WINDOW_SIZE, 70_000), (6, 262_144), (2, 0)])[9:]
+    assert first.payload == settings([(INITIAL_WINDOW_SIZE, 70_000), (6, 262_144), (2, 0)])[9:]
     assert second == Frame(WINDOW_UPDATE, 0, 0, (100_000 - 65_535).to_bytes(4, "big"))
 
 
@@ -188,6 +189,50 @@ def test_the_first_block_behind_a_new_table_size_says_that_ours_is_gone() -> Non
 
     sent = [found.payload for found in frames(client.data_to_send()) if found.kind == HEADERS]
     assert [payload.startswith(DROP_TABLE) for payload in sent] == [True, False]
+
+
+def test_a_peer_whose_blocks_have_no_memory_is_not_asked_for_such() -> None:
+    server = start_server()
+
+    server.receive_data(request(1))
+
+    assert len(drain(server)) == 1
+    assert server.data_to_send() == b""
+
+
+@pytest.mark.parametrize("split", [False, True])
+def test_a_peer_whose_blocks_have_a_memory_is_asked_once_for_others(split: bool) -> None:
+    server = start_server()
+    indexing = request_block(STREAM) + b"\x40\x01k\x01v"
+    for stream_id in (1, 3):
+        if split:
+            server.receive_data(frame(HEADERS, 0, stream_id, indexing[:5]))
+            server.receive_data(frame(CONTINUATION, END_HEADERS, stream_id, indexing[5:]))
+        else:
+            server.receive_data(frame(HEADERS, END_HEADERS, stream_id, indexing))
+
+    assert len(drain(server)) == 2
+    assert server.data_to_send() == settings([(HEADER_TABLE_SIZE, 0)])
+
+
+def test_it_is_asked_even_by_a_block_that_is_malformed() -> None:
+    server = start_server()
+
+    server.receive_data(frame(HEADERS, END_HEADERS, 1, b"\x40\x01K\x01v"))
+
+    assert kinds(server.data_to_send()) == [SETTINGS, RST_STREAM]
+
+
+def test_what_it_is_asked_counts_from_its_acknowledgement() -> None:
+    server = start_server()
+    server.receive_data(frame(HEADERS, END_HEADERS, 1, request_block(STREAM) + b"\x40\x01k\x01v"))
+
+    server.receive_data(frame(HEADERS, END_HEADERS, 3, b"\x21" + request_block(STREAM)))
+    assert len(drain(server)) == 2
+
+    server.receive_data(settings_ack())
+    server.receive_data(frame(HEADERS, END_HEADERS, 5, b"\x21" + request_block(STREAM)))
+    assert "larger than allowed" in assert_broken(server, COMPRESSION_ERROR)
 
 
 # --- PING and GOAWAY ---------------------------------------------------------------------------------------------

@@ -60,6 +60,17 @@ def test_a_length_that_is_only_claimed_takes_no_memory() -> None:
     assert ours._pieces == [b"abc"]
 
 
+def test_the_short_pieces_of_a_message_are_joined_as_they_come() -> None:
+    ours = reader()
+    data = message(bytes(10_000))
+
+    for position in range(len(data) - 1):
+        assert ours.receive(data, position, position + 1) == []
+
+    assert len(ours._pieces) <= 10
+    assert ours.receive(data, len(data) - 1, len(data)) == [bytes(10_000)]
+
+
 @pytest.mark.parametrize(
     ("prefix", "encoding", "server", "code", "text"),
     [

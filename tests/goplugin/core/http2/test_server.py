@@ -15,7 +15,7 @@ from goplugin.core.http2 import (
     UnaryRequest,
 )
 from goplugin.core.http2.faults import NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM, STREAM_CLOSED
-from goplugin.core.http2.frames import DATA, END_HEADERS, END_STREAM, HEADERS, RST_STREAM, window_update
+from goplugin.core.http2.frames import DATA, END_HEADERS, END_STREAM, HEADERS, RST_STREAM, settings, window_update
 from goplugin.core.http2.hpack import DROP_TABLE, Decoder
 from goplugin.core.http2.settings import INITIAL_WINDOW_SIZE, MAX_FRAME_SIZE, MAX_HEADER_LIST_SIZE
 from goplugin.core.status import Code
@@ -246,6 +246,36 @@ def test_an_unary_reply_is_three_frames_in_one_piece() -> None:
     assert body == Frame(DATA, 0, 1, message(b"hello"))
     assert fields_of(tail) == {"grpc-status": "0"}
     assert server.open_calls == 0
+
+
+@pytest.mark.parametrize("stream_id", [1, 3], ids=["a new block", "a known block"])
+@pytest.mark.parametrize("answered", [False, True])
+def test_a_window_that_changes_behind_the_request_holds_for_the_reply(stream_id: int, answered: bool) -> None:
+    server = start_server()
+    server.receive_data(request(1) + request(3))
+    drain(server)
+    server.data_to_send()
+    if answered:
+        server.send_unary_reply(4 - stream_id, b"")
+        answer_of(server)
+    server.receive_data(settings([(INITIAL_WINDOW_SIZE, 7)]))
+    server.send_unary_reply(stream_id, b"hello")
+    sent = [found.payload for found in answer_of(server) if found.kind == DATA]
+    server.receive_data(window_update(stream_id, 3))
+
+    assert sent == [message(b"hello")[:7]]
+    assert answer_of(server)[0] == Frame(DATA, 0, stream_id, message(b"hello")[7:])
+
+
+def test_credit_that_came_before_the_requests_end_holds_for_the_reply() -> None:
+    server = start_server(settings_of_peer={INITIAL_WINDOW_SIZE: 7})
+    server.receive_data(HEAD + window_update(1, 3))
+    server.receive_data(frame(DATA, END_STREAM, 1, message(b"")))
+    drain(server)
+    server.data_to_send()
+    server.send_unary_reply(1, b"hello")
+
+    assert Frame(DATA, 0, 1, message(b"hello")) in answer_of(server)
 
 
 @pytest.mark.parametrize(

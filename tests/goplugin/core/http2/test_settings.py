@@ -89,13 +89,13 @@ def test_limits_are_announced() -> None:
     limits = Limits(max_header_list_size=5, stream_window=65_536, connection_window=70_000)
 
     assert limits.announcement((ENABLE_PUSH, 0)) == settings(
-        [(HEADER_TABLE_SIZE, 0), (INITIAL_WINDOW_SIZE, 65_536), (MAX_HEADER_LIST_SIZE, 5), (ENABLE_PUSH, 0)]
+        [(INITIAL_WINDOW_SIZE, 65_536), (MAX_HEADER_LIST_SIZE, 5), (ENABLE_PUSH, 0)]
     ) + window_update(0, 70_000 - 65_535)
 
 
 def test_a_window_that_is_the_default_needs_no_credit() -> None:
     assert Limits(connection_window=65_535).announcement((ENABLE_PUSH, 0))[3:4] == b"\x04"
-    assert len(Limits(connection_window=65_535).announcement((ENABLE_PUSH, 0))) == 9 + 4 * 6
+    assert len(Limits(connection_window=65_535).announcement((ENABLE_PUSH, 0))) == 9 + 3 * 6
 
 
 @pytest.mark.parametrize("window", [0, 65_534, 2**31])

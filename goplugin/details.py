@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, cast
 
-from ..core.errors import RemoteProtocolError
-from ..core.protowire import BYTES, bytes_field, fields, uint_field
+from .core.errors import RemoteProtocolError
+from .core.protowire import BYTES, bytes_field, fields, uint_field
 
 __all__ = ["decode_details", "encode_details"]
 

@@ -4,10 +4,10 @@ import threading
 
 import pytest
 
-from goplugin.sync import workers
-from goplugin.sync.workers import Workers
+from goplugin import workers
+from goplugin.workers import Workers
 
-from .support import SECONDS, wait_until
+from .sync.support import SECONDS, wait_until
 
 NAME = "test-worker"
 

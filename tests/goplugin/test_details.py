@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from goplugin.core.errors import RemoteError
 from goplugin.core.status import Code
-from goplugin.sync.details import decode_details, encode_details
+from goplugin.details import decode_details, encode_details
 
-from .support import UNARY, Note, Probe, serving
+from .sync.support import UNARY, Note, Probe, serving
 
 # google.rpc.Status as protobuf writes it: code 5, message "text", and one Any with a Duration of three seconds.
 STATUS = b'\x08\x05\x12\x04text\x1a2\n,type.googleapis.com/google.protobuf.Duration\x12\x02\x08\x03'

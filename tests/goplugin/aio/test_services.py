@@ -7,26 +7,30 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from goplugin.aio.plugin_server import serve_on
+from goplugin.aio.services import ControllerService, HealthService, StdioService
 from goplugin.core.environ import PluginEnvironment
 from goplugin.core.errors import PluginLostError, RemoteError
-from goplugin.core.messages import STDERR, STDOUT, Empty, HealthCheckRequest, HealthCheckResponse, StdioData
-from goplugin.core.status import Code
-from goplugin.grpc import Channel, channel_to, serve_on, unary_stream, unary_unary
-from goplugin.plugin import Servicer
-from goplugin.services import (
+from goplugin.core.messages import (
     HEALTH_CHECK_PATH,
     HEALTH_WATCH_PATH,
     SHUTDOWN_PATH,
+    STDERR,
+    STDOUT,
     STREAM_STDIO_PATH,
-    ControllerService,
-    HealthService,
-    StdioService,
+    Empty,
+    HealthCheckRequest,
+    HealthCheckResponse,
+    StdioData,
 )
+from goplugin.core.status import Code
+from goplugin.grpc import Channel, channel_to, unary_stream, unary_unary
+from goplugin.plugin import Servicer
 from goplugin.stdio import OutputBuffer
 from goplugin.transport import listen
 from tests.support import requirement
 
-from .harness import SECONDS, asynchronous, wait_until
+from ..harness import SECONDS, asynchronous, wait_until
 
 SERVING = HealthCheckResponse(HealthCheckResponse.SERVING)
 SERVICE_UNKNOWN = HealthCheckResponse(HealthCheckResponse.SERVICE_UNKNOWN)

@@ -5,15 +5,20 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 from . import gopeers
 from .driver import JSHost
+from .judges import Judges, build_judges
+from .upstream import UpstreamExamples, build_upstream
 
 ROOT = Path(__file__).parents[2]
+
+T = TypeVar("T")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -25,9 +30,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def go() -> gopeers.GoPeers:
-    """The Go programs. Skips the test where they cannot be built, or fails it if REQUIRE_GO=1."""
+    """Our Go programs. Skips the test where they cannot be built, or fails it if REQUIRE_GO=1."""
+    return _built(gopeers.build)
+
+
+@pytest.fixture(scope="session")
+def judges() -> Judges:
+    """The Go programs of others, under the same conditions."""
+    return _built(build_judges)
+
+
+@pytest.fixture(scope="session")
+def upstream() -> UpstreamExamples:
+    """The examples of the go-plugin module, likewise."""
+    return _built(build_upstream)
+
+
+def _built(build: Callable[[], T]) -> T:
     try:
-        return gopeers.build()
+        return build()
     except gopeers.GoUnavailableError as error:
         reason = str(error)
     if os.environ.get("REQUIRE_GO") == "1":

@@ -1,6 +1,6 @@
-"""A Go host as a Python object: the programs jshost and kvhost, with one plugin that they launched.
+"""A Go host as a Python object: the programs jshost, kvhost and counterhost, with one plugin that they launched.
 
-Source of the commands: go/drive/drive.go, go/jshost/main.go and go/kvhost/main.go.
+Source of the commands: go/drive/drive.go, and main.go of go/jshost, go/kvhost and go/counterhost.
 """
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-__all__ = ["GoHost", "HostError", "JSHost", "KVHost"]
+__all__ = ["CounterHost", "GoHost", "HostError", "JSHost", "KVHost"]
 
 _END_SECONDS = 10.0
 
@@ -61,8 +61,9 @@ class GoHost:
         except BaseException:
             self._end()
             raise
+        self.launched: dict[str, Any] = launched
         self.version = launched["version"]
-        self.plugin_pid = int(launched["pid"])
+        self.plugin_pid = int(launched["pid"] or 0)     # a plugin in test mode is nobody's
         return self
 
     def __exit__(
@@ -145,4 +146,14 @@ class KVHost(GoHost):
         self.call("put", key=key, value=value)
 
     def get(self, key: str) -> str:
+        return self.call("get", key=key)
+
+
+class CounterHost(GoHost):
+    """counterhost: a host of counters, which adds for them."""
+
+    def put(self, key: str, value: int) -> None:
+        self.call("put", key=key, value=value)
+
+    def get(self, key: str) -> int:
         return self.call("get", key=key)

@@ -9,10 +9,11 @@ import hashlib
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["GoPeers", "GoUnavailableError", "build"]
+__all__ = ["GoPeers", "GoUnavailableError", "build", "build_module"]
 
 SOURCES = Path(__file__).parent / "go"
 CACHE = Path(__file__).parents[2] / ".cache"
@@ -22,10 +23,16 @@ BIN = CACHE / "go" / "bin"
 class GoPeers(NamedTuple):
     """The executables; each program's main.go says what it does."""
 
+    counterhost: Path
+    counterplugin: Path
     jshost: Path
     jsplugin: Path
     kvhost: Path
     kvplugin: Path
+    matrixhost: Path
+    matrixplugin: Path
+    probe: Path
+    yamuxpeer: Path
 
 
 class GoUnavailableError(Exception):
@@ -34,28 +41,33 @@ class GoUnavailableError(Exception):
 
 def build() -> GoPeers:
     """Build what is not built yet. Raises GoUnavailableError, and CalledProcessError if the sources do not compile."""
-    peers = GoPeers(*(BIN / program for program in GoPeers._fields))
-    stamp = BIN / "sources.sha256"
-    digest = _digest()
-    if all(peer.exists() for peer in peers) and stamp.exists() and stamp.read_text() == digest:
-        return peers
+    return GoPeers(*build_module(SOURCES, "./...", BIN, GoPeers._fields))
+
+
+def build_module(sources: Path, packages: str, directory: Path, programs: Sequence[str]) -> list[Path]:
+    """Build these packages of the module `sources` into `directory`, and return the executables. Raises as `build`."""
+    built = [directory / program for program in programs]
+    stamp = directory / "sources.sha256"
+    digest = _digest(sources)
+    if all(program.exists() for program in built) and stamp.exists() and stamp.read_text() == digest:
+        return built
     go = shutil.which("go")
     if go is None:
         raise GoUnavailableError("there is no go command")
     environment = _environment()
-    download = subprocess.run([go, "mod", "download"], cwd=SOURCES, env=environment, capture_output=True, text=True)
+    download = subprocess.run([go, "mod", "download"], cwd=sources, env=environment, capture_output=True, text=True)
     if download.returncode != 0:
         raise GoUnavailableError("go mod download: " + download.stderr.strip().rpartition("\n")[2])
-    BIN.mkdir(parents=True, exist_ok=True)
-    subprocess.run([go, "build", "-o", f"{BIN}/", "./..."], cwd=SOURCES, env=environment, check=True)
+    directory.mkdir(parents=True, exist_ok=True)
+    subprocess.run([go, "build", "-o", f"{directory}/", packages], cwd=sources, env=environment, check=True)
     stamp.write_text(digest)
-    return peers
+    return built
 
 
-def _digest() -> str:
+def _digest(sources: Path) -> str:
     digest = hashlib.sha256()
-    for path in sorted(path for path in SOURCES.rglob("*") if path.name.startswith("go.") or path.suffix == ".go"):
-        digest.update(f"{path.relative_to(SOURCES)}\0".encode() + path.read_bytes() + b"\0")
+    for path in sorted(path for path in sources.rglob("*") if path.name.startswith("go.") or path.suffix == ".go"):
+        digest.update(f"{path.relative_to(sources)}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()
 
 

@@ -5,13 +5,15 @@
 //	{"op": "no such op"}                         -> {"ok": false, "error": "unknown op \"no such op\""}
 //	{"op": "get", "key": "x", "timeout_ms": 100} -> {"ok": false, "error": "rpc error: ...", "code": "DeadlineExceeded"}
 //
-// The first line it prints answers the launch itself, with the negotiated version and the plugin's process id; if that
-// is an error, the program ends with code 1. At the end of its stdin it kills the plugin and ends with code 0.
+// The first line it prints answers the launch itself, with the negotiated version, the plugin's process id, and what
+// another host has to know to reattach; if that is an error, the program ends with code 1. At the end of its stdin it
+// kills the plugin and ends with code 0. With -reattach it launches nothing, and takes the plugin that the flag names.
 //
 // Every host knows these; the contract adds its own:
 //
 //	ping
 //	kill                    -> {"ms": how long it took, "exited": true}
+//	detach                  -> null, and then the program ends and leaves the plugin running
 //	stdio [stdout] [stderr] -> {"stdout": all that was synced so far, "stderr": ...}; waits for the given texts
 //	logs [contains]         -> all that the host's logger got so far, as hclog's JSON objects; waits for the given text
 //
@@ -25,6 +27,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"time"
@@ -43,12 +46,39 @@ func NewConfig() *plugin.ClientConfig {
 	flag.BoolVar(&config.AutoMTLS, "automtls", false, "exchange certificates with the plugin")
 	flag.BoolVar(&config.GRPCBrokerMultiplex, "multiplex", false, "one connection for everything, with yamux")
 	flag.DurationVar(&config.StartTimeout, "start-timeout", time.Minute, "how long the handshake may take")
+	flag.Func("reattach", `the running plugin's "reattach", as the launch answered it`, func(text string) error {
+		running := reattach{}
+		if err := json.Unmarshal([]byte(text), &running); err != nil {
+			return err
+		}
+		config.Reattach = running.config()
+		return nil
+	})
 	return config
+}
+
+// reattach is a plugin.ReattachConfig as JSON, for plugins on unix sockets.
+type reattach struct {
+	Protocol plugin.Protocol
+	Version  int
+	Pid      int
+	Address  string
+	Test     bool
+}
+
+func (r reattach) config() *plugin.ReattachConfig {
+	return &plugin.ReattachConfig{
+		Protocol:        r.Protocol,
+		ProtocolVersion: r.Version,
+		Addr:            &net.UnixAddr{Net: "unix", Name: r.Address},
+		Pid:             r.Pid,
+		Test:            r.Test,
+	}
 }
 
 // Main launches the plugin that the command line's arguments name, dispenses `name` and follows stdin to its end.
 func Main[Stub any](config *plugin.ClientConfig, name string, operations map[string]Operation[Stub]) {
-	if flag.NArg() == 0 {
+	if flag.NArg() == 0 && config.Reattach == nil {
 		fmt.Fprintf(os.Stderr, "usage: %s [FLAG...] PLUGIN [ARGUMENT...]\n", os.Args[0])
 		os.Exit(2)
 	}
@@ -57,7 +87,9 @@ func Main[Stub any](config *plugin.ClientConfig, name string, operations map[str
 	os.Stdin, _ = os.Open(os.DevNull)
 
 	h := &host[Stub]{stdout: newTranscript(), stderr: newTranscript(), logs: newTranscript(), operations: operations}
-	config.Cmd = exec.Command(flag.Arg(0), flag.Args()[1:]...)
+	if config.Reattach == nil {
+		config.Cmd = exec.Command(flag.Arg(0), flag.Args()[1:]...)
+	}
 	config.SyncStdout = h.stdout
 	config.SyncStderr = h.stderr
 	config.Logger = hclog.New(&hclog.LoggerOptions{Name: "host", Level: hclog.Trace, JSONFormat: true, Output: h.logs})
@@ -91,11 +123,15 @@ func (h *host[Stub]) launch(name string) (any, error) {
 		return nil, err
 	}
 	h.protocol, h.stub = protocol, dispensed.(Stub)
-	return map[string]any{
+	launched := map[string]any{
 		"version":  h.client.NegotiatedVersion(),
 		"protocol": h.client.Protocol(),
 		"pid":      h.client.ID(),
-	}, nil
+	}
+	if running := h.client.ReattachConfig(); running != nil {
+		launched["reattach"] = reattach{running.Protocol, running.ProtocolVersion, running.Pid, running.Addr.String(), running.Test}
+	}
+	return launched, nil
 }
 
 func (h *host[Stub]) follow(commands io.Reader) {
@@ -130,6 +166,9 @@ func (h *host[Stub]) obey(command []byte) (any, error) {
 		start := time.Now()
 		h.client.Kill()
 		return map[string]any{"ms": time.Since(start).Milliseconds(), "exited": h.client.Exited()}, nil
+	case "detach":
+		answer(nil, nil)
+		os.Exit(0)
 	case "stdio":
 		return map[string]string{
 			"stdout": string(h.stdout.wait(ctx, request.Stdout)),

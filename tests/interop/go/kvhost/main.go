@@ -24,6 +24,9 @@ func main() {
 	}
 	config.HandshakeConfig = kv.Handshake
 	config.VersionedPlugins = sets
+	if config.Reattach != nil {
+		config.Plugins = sets[config.Reattach.ProtocolVersion] // a client that reattaches looks nowhere else
+	}
 	drive.Main(config, kv.DispenseName, map[string]drive.Operation[kv.KVClient]{"put": put, "get": get})
 }
 

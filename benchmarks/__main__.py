@@ -19,7 +19,7 @@ from . import report
 from .conditions import conditions
 from .measuring import Comparison
 from .results import Results, Suite, distribution, ratio
-from .suites import OPERATIONS, PLANNED, QUICK_SPAWN, QUICK_UNARY, SPAWN
+from .suites import NOT_MEASURED, OPERATIONS, QUICK_SPAWN, QUICK_UNARY, SPAWN
 from .targets import ratios
 from .workers import Bench, unavailable
 
@@ -54,11 +54,11 @@ def _measure(bench: Bench, *, quick: bool) -> Results:
 
     operations = [QUICK_UNARY] if quick else OPERATIONS
     stacks = {stack for operation in operations for pair in operation.pairs for stack in pair}
-    missing = unavailable(bench, sorted(stacks - {"go"}))
+    missing = unavailable(bench, sorted(stacks))
     for stack, reason in missing.items():
         tell(f"skipped: {stack}: {reason}")
-    for name, text in PLANNED.items():
-        tell(f"planned: {name}: {text}")
+    for name, text in NOT_MEASURED.items():
+        tell(f"not measured: {name}: {text}")
     results = Results(conditions=conditions(bench), missing=missing, suites={})
     comparison = Comparison(bench, missing, tell)
     suites: dict[str, Callable[[], Suite]] = {each.name: partial(comparison.operation, each) for each in operations}

@@ -10,7 +10,7 @@ from .suites import (
     FLAT_PAIRS,
     FLAT_STEP,
     FLAT_STEPS,
-    JAVASCRIPT,
+    MEMORY_ALONE,
     MEMORY_CALLS,
     MEMORY_CLIENTS,
     MEMORY_PAIRS,
@@ -68,7 +68,7 @@ class Comparison:
                     host.ask("calls", count=MEMORY_CALLS)
                     plugin, before = memory_of(host.plugin_pid), memory_of(host.pid)
                     figures |= {"resident_mib": plugin.resident, "private_mib": plugin.private}
-                    if pair != JAVASCRIPT:  # it knows its plugins from the start, and opens no more
+                    if pair not in MEMORY_ALONE:
                         host.ask("open", count=MEMORY_CLIENTS)
                         added = memory_of(host.pid).resident - before.resident
                         figures["per_client_kib"] = added / MEMORY_CLIENTS * 1024

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from .results import GO_TO_GO, Distribution, Results, Suite, distribution, ratio, values
-from .suites import FLAT_STEP, FLAT_STEPS, MEMORY_CALLS, MEMORY_CLIENTS, OPERATIONS, PLANNED, SPAWN_ROUNDS
+from .results import Distribution, Results, Suite, distribution, ratio, values
+from .suites import FLAT_STEP, FLAT_STEPS, MEMORY_CALLS, MEMORY_CLIENTS, NOT_MEASURED, OPERATIONS, SPAWN_ROUNDS
 from .svg import Bar, bar_chart
 from .targets import TARGETS
 
@@ -31,6 +31,7 @@ _NAMES = {
     "grpcio_aio": "grpcio.aio",
     "pyvider": "pyvider-rpcplugin",
 }
+_OPTIONS = {"tls": "AutoMTLS", "mux": "one connection"}
 _OURS = ("goplugin", "javascript", "sdk")
 
 _INTRODUCTION = """\
@@ -51,6 +52,9 @@ and messages made by protobuf's generated code. Each pair of host and plugin has
   same 50 bytes.
 - **grpclib**, **grpcio**, **grpcio.aio**: the libraries by themselves. **pyvider-rpcplugin**: the other go-plugin
   library for Python, without certificates like everybody here.
+- **+ uvloop**: on that event loop instead of the standard library's. The extra `goplugin[uvloop]` installs it; a host
+  runs `uvloop.run(main())`, a plugin with asynchronous methods calls `uvloop.install()` before `serve`. It helps where
+  asyncio is, so nothing in the blocking runtime asks for it.
 - **raw**: two blocking Python sockets that send as many bytes as a call of goplugin.sync, and do nothing with them.
 
 The machine is shared and noisy. So the pairs of a suite take turns, a short while each, round after round (A B C A B
@@ -87,13 +91,13 @@ def _number(value: float) -> str:
 
 
 _RATE = _Column("calls/s", "calls_per_s", _number)
+_UNARY_COLUMNS = (_Column("p50 us", "p50_us", _number), _Column("p99 us", "p99_us", _number), _RATE)
 _THROUGHPUT = _Column("MB/s", "mb_per_s", _number)
 _LARGE_TEXT = "The same message there and back, one call after the other; MB/s counts both directions."
 
 _SECTIONS = (
     _Section("unary", "Small calls", "One call after the other, 50 bytes there and back.",
-             (_Column("p50 us", "p50_us", _number), _Column("p99 us", "p99_us", _number), _RATE),
-             "p50 in microseconds; shorter is better"),
+             _UNARY_COLUMNS, "p50 in microseconds; shorter is better"),
     _Section("in_flight", "64 calls in flight", "64 callers, each with one call after the other: goroutines, tasks or "
              "threads, whatever the stack has.", (_RATE,), "calls per second; longer is better"),
     _Section("large_1", "Messages of 1 MiB", _LARGE_TEXT, (_THROUGHPUT,), "MB per second; longer is better"),
@@ -101,6 +105,11 @@ _SECTIONS = (
     _Section("large_64", "Messages of 64 MiB", _LARGE_TEXT, (_THROUGHPUT,), "MB per second; longer is better"),
     _Section("stream", "Streaming", "One server-streaming call with 10,000 messages of 50 bytes.",
              (_Column("messages/s", "messages_per_s", _number),), "messages per second; longer is better"),
+    _Section("tls", "AutoMTLS", "Small calls, one after the other, with certificates that both sides made for this "
+             "launch; **x Go** is over Go without them.", _UNARY_COLUMNS, "p50 in microseconds; shorter is better"),
+    _Section("mux", "One connection", "Small calls, one after the other, on a stream of the one yamux connection that "
+             "host and plugin have; **x Go** is over Go without it.", _UNARY_COLUMNS,
+             "p50 in microseconds; shorter is better"),
 )
 
 
@@ -110,14 +119,15 @@ def label(row: str) -> str:
 
 
 def _stack(name: str) -> str:
-    stack, plus, loop = name.partition("+")
-    return _NAMES.get(stack, stack) + (f" + {loop}" if plus else "")
+    stack, *options = name.split("+")
+    return " + ".join([_NAMES.get(stack, stack), *(_OPTIONS.get(option, option) for option in options)])
 
 
 def _kind(row: str) -> str:
-    if row in (GO_TO_GO, "go"):
+    stacks = row.split(" -> ")
+    if all(stack.partition("+")[0] == "go" for stack in stacks):
         return "go"
-    return "ours" if any(stack.startswith(_OURS) for stack in row.split(" -> ")) else "other"
+    return "ours" if any(stack.startswith(_OURS) for stack in stacks) else "other"
 
 
 def _cell(found: Distribution | None, text: Callable[[float], str] = _number) -> str:
@@ -248,7 +258,7 @@ def _flat(results: Results) -> str:
 
 
 def _not_measured(results: Results) -> str:
-    lines = [f"- {name}: planned. {text[0].upper()}{text[1:]}." for name, text in PLANNED.items()]
+    lines = [f"- {name}: {text}." for name, text in NOT_MEASURED.items()]
     lines += [f"- {_stack(stack)}: not there ({reason})." for stack, reason in results["missing"].items()]
     titles = {section.suite: section.title for section in _SECTIONS}
     for name, suite in results["suites"].items():

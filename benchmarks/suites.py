@@ -10,8 +10,8 @@ from typing import NamedTuple
 from .workers import Pair
 
 __all__ = [
-    "FLAT_PAIRS", "FLAT_STEP", "FLAT_STEPS", "JAVASCRIPT", "MEMORY_CALLS", "MEMORY_CLIENTS", "MEMORY_PAIRS",
-    "OPERATIONS", "PLANNED", "QUICK_SPAWN", "QUICK_UNARY", "SPAWN", "SPAWN_ROUNDS", "Launch", "Operation",
+    "FLAT_PAIRS", "FLAT_STEP", "FLAT_STEPS", "MEMORY_ALONE", "MEMORY_CALLS", "MEMORY_CLIENTS", "MEMORY_PAIRS",
+    "NOT_MEASURED", "OPERATIONS", "QUICK_SPAWN", "QUICK_UNARY", "SPAWN", "SPAWN_ROUNDS", "Launch", "Operation",
 ]
 
 
@@ -55,21 +55,24 @@ _OTHERS = (
     Pair("go", "pyvider"),
 )
 _RAW = Pair("raw", "raw")
-JAVASCRIPT = Pair("javascript", "sdk")
-_LIBRARIES = tuple(Pair(stack, stack) for stack in ("grpclib", "grpcio", "grpcio_aio", "pyvider"))
+_JAVASCRIPT = Pair("javascript", "sdk")
+_PYVIDER = Pair("pyvider", "pyvider")
+_LIBRARIES = tuple(Pair(stack, stack) for stack in ("grpclib", "grpcio", "grpcio_aio"))
 _LARGE = (_GO, *_OURS[:-2], *_LIBRARIES)
 
 OPERATIONS = (
-    Operation("unary", "unary", {"seconds": 0.3}, 15, (_RAW, _GO, *_OURS, JAVASCRIPT, *_OTHERS)),
+    Operation("unary", "unary", {"seconds": 0.3}, 15, (_RAW, _GO, *_OURS, _JAVASCRIPT, *_OTHERS)),
     Operation("in_flight", "in_flight", {"calls": 64, "seconds": 0.5}, 9, (_GO, *_OURS, *_OTHERS)),
-    Operation("large_1", "large", {"size": 1 << 20, "calls": 8}, 9, _LARGE),
+    Operation("large_1", "large", {"size": 1 << 20, "calls": 8}, 9, (*_LARGE, _PYVIDER)),
     Operation("large_16", "large", {"size": 16 << 20, "calls": 2}, 7, _LARGE),
     Operation("large_64", "large", {"size": 64 << 20, "calls": 1}, 7, _LARGE),
     Operation("stream", "stream", {"count": 10_000}, 9, (_GO, *_OURS, *_OTHERS)),
+    Operation("tls", "unary", {"seconds": 0.3}, 9, (_GO, Pair("go+tls", "go"))),
+    Operation("mux", "unary", {"seconds": 0.3}, 9, (_GO, Pair("go+mux", "go"))),
 )
 
 QUICK_UNARY = Operation(
-    "unary", "unary", {"seconds": 0.25}, 9, (_RAW, _GO, *_OURS[:5], JAVASCRIPT, Pair("grpclib", "grpclib"))
+    "unary", "unary", {"seconds": 0.25}, 9, (_RAW, _GO, *_OURS[:5], _JAVASCRIPT, Pair("grpclib", "grpclib"))
 )
 
 
@@ -92,13 +95,17 @@ SPAWN: Mapping[str, Launch] = {
 SPAWN_ROUNDS = 15
 QUICK_SPAWN = ("python -c pass", "sdk")
 
-MEMORY_PAIRS = (_GO, _SYNC, _ASYNC, JAVASCRIPT, *_LIBRARIES)
+MEMORY_PAIRS = (_GO, _SYNC, _ASYNC, _JAVASCRIPT, *_LIBRARIES, _PYVIDER)
+MEMORY_ALONE = (_JAVASCRIPT, _PYVIDER)
+"""Whose hosts have no more than the one plugin: one knows its plugins from the start, the other fails at the second."""
 MEMORY_CALLS, MEMORY_CLIENTS = 1000, 10
 
-FLAT_PAIRS = (_GO, _SYNC, _ASYNC, JAVASCRIPT)
+FLAT_PAIRS = (_GO, _SYNC, _ASYNC, _JAVASCRIPT)
 FLAT_STEP, FLAT_STEPS = 10_000, 10
 
-PLANNED = {
-    "AutoMTLS on": "the rows of the small calls with certificates on both sides; needs AutoMTLS in goplugin",
-    "multiplexed": "the rows of the small calls over one yamux connection; needs multiplexing in goplugin",
+NOT_MEASURED = {
+    "AutoMTLS with goplugin": "planned; needs AutoMTLS in its hosts and plugins",
+    "one connection with goplugin": "planned; needs multiplexing in its hosts and plugins",
+    "pyvider-rpcplugin with messages of 16 and 64 MiB": "its hosts take none above 4 MiB",
+    "memory per client of pyvider-rpcplugin": "its hosts time out at a second plugin",
 }

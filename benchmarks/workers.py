@@ -23,7 +23,7 @@ _END_SECONDS = 15.0
 
 
 class Pair(NamedTuple):
-    """A host's stack and a plugin's."""
+    """A host's stack and a plugin's; `+tls` or `+mux` behind a host's asks for certificates, or for one connection."""
 
     host: str
     plugin: str
@@ -64,7 +64,10 @@ class Bench(NamedTuple):
         return [self.python, "-m", "benchmarks.plugin_process", stack]
 
     def host_command(self, stack: str) -> list[str]:
-        return [f"{self.go}/benchhost"] if stack == "go" else [self.python, "-m", "benchmarks.host_process", stack]
+        name, *options = stack.split("+")
+        if name == "go":
+            return [f"{self.go}/benchhost", *(f"-{option}" for option in options)]
+        return [self.python, "-m", "benchmarks.host_process", stack]
 
     def _installed_sdk_plugin(self) -> str:
         """The plugin as an executable, made by the script that users have for it."""
@@ -177,5 +180,6 @@ def memory_of(pid: int) -> Memory:
 
 def unavailable(bench: Bench, stacks: Iterable[str]) -> dict[str, str]:
     """Why each of `stacks` that cannot be imported cannot."""
-    command = [bench.python, "-m", "benchmarks.stacks", *stacks]
+    ours = [stack for stack in stacks if stack.partition("+")[0] != "go"]
+    command = [bench.python, "-m", "benchmarks.stacks", *ours]
     return json.loads(subprocess.run(command, env=bench.environment, check=True, stdout=subprocess.PIPE).stdout)

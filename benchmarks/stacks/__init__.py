@@ -33,9 +33,11 @@ class Stack(Protocol):
 
 def load(name: str) -> Stack:
     """The stack of that name. Raises ImportError if it, or what it stands for, is not installed."""
-    module, _, loop = name.partition("+")
-    if loop == "uvloop":
+    module, _, option = name.partition("+")
+    if option == "uvloop":
         from ._uvloop import install
 
         install()
+    elif option:
+        raise ImportError(f"no host of {module} can do this yet: {option}")
     return cast("Stack", importlib.import_module(f".{module}", __name__))

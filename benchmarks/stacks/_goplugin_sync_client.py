@@ -1,34 +1,34 @@
 """The host's half of goplugin_sync.py, apart from it so that the plugin does not import it."""
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
-from goplugin.sync.channel import channel_to
+from goplugin.plugin import GRPCClient, GRPCPlugin
+from goplugin.sync import Client as PluginClient
+from goplugin.sync import ClientConfig, stub
 
+from ..bench_grpc import BenchStub
 from ..bench_pb2 import Burst, Payload
-from ..launch import LaunchedPlugin
-from ..service import ECHO_PATH, REPEAT_PATH
+from ..service import HANDSHAKE
 
 __all__ = ["Client"]
 
 
+class _Plugin(GRPCPlugin):
+    def grpc_client(self, client: GRPCClient) -> object:
+        return stub(BenchStub, client.channel)
+
+
 class Client:
     def __init__(self, command: Sequence[str]) -> None:
-        self._plugin = LaunchedPlugin(command)
-        self.plugin_pid = self._plugin.pid
-        self._channel = channel_to("unix", self._plugin.address)
-        self._unary = self._channel.unary
+        self._client = PluginClient(ClientConfig(handshake=HANDSHAKE, command=command, plugins={"bench": _Plugin()}))
+        methods = self._client.dispense("bench")
+        self.plugin_pid = int(self._client.id)
+        self.echo = methods.Echo
+        self._repeat = methods.Repeat
 
-    def echo(self, request: Payload) -> Payload:
-        reply = self._unary(ECHO_PATH, request.SerializeToString())
-        return Payload.FromString(reply.message or b"")
-
-    def repeat(self, request: Burst) -> Iterator[Payload]:
-        with self._channel.open(REPEAT_PATH) as call:
-            call.send(request.SerializeToString(), end=True)
-            for message in call:
-                yield Payload.FromString(message)
+    def repeat(self, request: Burst) -> Iterable[Payload]:
+        return self._repeat(request)
 
     def close(self) -> None:
-        self._channel.close()
-        self._plugin.kill()
+        self._client.kill()

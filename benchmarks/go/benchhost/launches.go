@@ -14,7 +14,7 @@ import (
 func (h *host) open(count int) (any, error) {
 	var pids []int
 	for range count {
-		client, connection, err := launch(h.command, cookie)
+		client, connection, err := launch(h.command, cookie, h.transport)
 		if err != nil {
 			return nil, err
 		}
@@ -39,7 +39,7 @@ func run(command []string) (any, error) {
 // any method that answers one; what is in the reply does not matter.
 func spawn(command []string, cookie, path string) (any, error) {
 	start := time.Now()
-	client, connection, err := launch(command, cookie)
+	client, connection, err := launch(command, cookie, transport{})
 	if err != nil {
 		return nil, err
 	}

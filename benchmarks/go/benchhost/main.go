@@ -12,11 +12,14 @@
 //
 //	{"op": "run", "command": [...]}                                   -> {"ms": ...}, from launch to exit
 //	{"op": "spawn", "command": [...], "cookie": "K=V", "path": "/.."} -> {"ms": ...}, from launch to first reply
+//
+// Before the plugin's command, -tls asks for certificates on both sides (AutoMTLS), -mux for one connection (yamux).
 package main
 
 import (
 	"bufio"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -48,10 +51,15 @@ func main() {
 	os.Stdin, _ = os.Open(os.DevNull)
 	defer plugin.CleanupClients()
 
-	host := &host{command: os.Args[1:]}
+	var wanted transport
+	flag.BoolVar(&wanted.tls, "tls", false, "certificates on both sides")
+	flag.BoolVar(&wanted.mux, "mux", false, "one connection for everything")
+	flag.Parse()
+
+	host := &host{command: flag.Args(), transport: wanted}
 	if len(host.command) == 0 {
 		answer(map[string]any{"plugin_pid": 0}, nil)
-	} else if client, connection, err := launch(host.command, cookie); err != nil {
+	} else if client, connection, err := launch(host.command, cookie, wanted); err != nil {
 		answer(nil, err)
 		return
 	} else {
@@ -74,9 +82,15 @@ func answer(result any, err error) {
 	}
 }
 
+// transport is what a host may ask of the connection to its plugin.
+type transport struct {
+	tls, mux bool
+}
+
 type host struct {
-	command []string
-	bench   contract.BenchClient
+	command   []string
+	transport transport
+	bench     contract.BenchClient
 }
 
 func (h *host) obey(line []byte) (any, error) {
@@ -106,17 +120,19 @@ func (h *host) obey(line []byte) (any, error) {
 }
 
 // launch starts a plugin and connects to it, as every Go host does.
-func launch(command []string, cookie string) (*plugin.Client, *grpc.ClientConn, error) {
+func launch(command []string, cookie string, wanted transport) (*plugin.Client, *grpc.ClientConn, error) {
 	key, value, _ := strings.Cut(cookie, "=")
 	client := plugin.NewClient(&plugin.ClientConfig{
 		HandshakeConfig: plugin.HandshakeConfig{
 			ProtocolVersion: 1, MagicCookieKey: key, MagicCookieValue: value,
 		},
-		Plugins:          plugin.PluginSet{contract.DispenseName: &contract.Plugin{}},
-		Cmd:              exec.Command(command[0], command[1:]...),
-		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
-		Managed:          true,
-		Logger:           hclog.NewNullLogger(),
+		Plugins:             plugin.PluginSet{contract.DispenseName: &contract.Plugin{}},
+		Cmd:                 exec.Command(command[0], command[1:]...),
+		AllowedProtocols:    []plugin.Protocol{plugin.ProtocolGRPC},
+		AutoMTLS:            wanted.tls,
+		GRPCBrokerMultiplex: wanted.mux,
+		Managed:             true,
+		Logger:              hclog.NewNullLogger(),
 	})
 	protocol, err := client.Client()
 	if err != nil {

@@ -58,6 +58,13 @@ _RAW = Pair("raw", "raw")
 _JAVASCRIPT = Pair("javascript", "sdk")
 _PYVIDER = Pair("pyvider", "pyvider")
 _LIBRARIES = tuple(Pair(stack, stack) for stack in ("grpclib", "grpcio", "grpcio_aio"))
+_PLUGINS = ("go", "goplugin_sync", "goplugin_async")
+
+
+def _with(option: str) -> tuple[Pair, ...]:
+    return tuple(Pair(f"{host}+{option}", plugin) for host in _PLUGINS for plugin in _PLUGINS)
+
+
 _LARGE = (_GO, *_OURS[:-2], *_LIBRARIES)
 
 OPERATIONS = (
@@ -67,8 +74,8 @@ OPERATIONS = (
     Operation("large_16", "large", {"size": 16 << 20, "calls": 2}, 7, _LARGE),
     Operation("large_64", "large", {"size": 64 << 20, "calls": 1}, 7, _LARGE),
     Operation("stream", "stream", {"count": 10_000}, 9, (_GO, *_OURS, *_OTHERS)),
-    Operation("tls", "unary", {"seconds": 0.3}, 9, (_GO, Pair("go+tls", "go"))),
-    Operation("mux", "unary", {"seconds": 0.3}, 9, (_GO, Pair("go+mux", "go"))),
+    Operation("tls", "unary", {"seconds": 0.3}, 9, (_GO, *_with("tls"))),
+    Operation("mux", "unary", {"seconds": 0.3}, 9, (_GO, *_with("mux"))),
 )
 
 QUICK_UNARY = Operation(
@@ -104,8 +111,6 @@ FLAT_PAIRS = (_GO, _SYNC, _ASYNC, _JAVASCRIPT)
 FLAT_STEP, FLAT_STEPS = 10_000, 10
 
 NOT_MEASURED = {
-    "AutoMTLS with goplugin": "planned; needs AutoMTLS in its hosts and plugins",
-    "one connection with goplugin": "planned; needs multiplexing in its hosts and plugins",
     "pyvider-rpcplugin with messages of 16 and 64 MiB": "its hosts take none above 4 MiB",
     "memory per client of pyvider-rpcplugin": "its hosts time out at a second plugin",
 }

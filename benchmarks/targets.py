@@ -24,8 +24,8 @@ class Target(NamedTuple):
         return value >= self.limit if self.at_least else value <= self.limit
 
 
-def _p50(row: str, over: str = "go -> go") -> Callable[[Results], Distribution | None]:
-    return lambda results: ratio(results, "unary", row, "p50_us", over)
+def _p50(row: str, over: str = "go -> go", suite: str = "unary") -> Callable[[Results], Distribution | None]:
+    return lambda results: ratio(results, suite, row, "p50_us", over)
 
 
 def _rate(suite: str, row: str, figure: str) -> Callable[[Results], Distribution | None]:
@@ -54,6 +54,8 @@ TARGETS = (
            _rate("large_16", "goplugin_sync -> go", "mb_per_s"), 1.0, at_least=True),
     Target("", "64 MiB, Python host, Go plugin: throughput over Go to Go",
            _rate("large_64", "goplugin_sync -> go", "mb_per_s"), 0.8, at_least=True),
+    Target("", "AutoMTLS, blocking Python host, Go plugin: p50 over Go to Go with AutoMTLS",
+           _p50("goplugin_sync+tls -> go", "go+tls -> go", suite="tls"), 1.0),
     Target("vs_grpclib", "blocking Python to Python: p50 over grpclib to grpclib",
            _p50(_SYNC, "grpclib -> grpclib"), 0.10),
     Target("", "blocking Python to Python: p50 over pyvider-rpcplugin to itself",

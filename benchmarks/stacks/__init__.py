@@ -9,12 +9,14 @@ Rule 1: the same messages, made by protobuf's generated classes, and the same wo
 Rule 2: a stack's own library launches the plugin and serves it, if it can do that; ../launch.py does it for the rest.
 Rule 3: host and plugin are processes of their own, with nothing else in them.
 
-A name may end in `+uvloop`: the same stack on another event loop.
+A name may end in `+uvloop`: the same stack on another event loop. A host's may end in `+tls` or `+mux`: certificates on
+both sides, or one connection for everything; its `host` takes ClientConfig's words for them then.
 """
 from __future__ import annotations
 
+import functools
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
@@ -22,22 +24,29 @@ if TYPE_CHECKING:
 
 __all__ = ["Stack", "load"]
 
+_CLIENT_OPTIONS = {"tls": "auto_mtls", "mux": "multiplex"}
+
 
 class Stack(Protocol):
     """A module of this package."""
 
-    def serve(self) -> None: ...
+    serve: Callable[[], None]
+    host: Callable[[Sequence[str]], Host]
 
-    def host(self, command: Sequence[str]) -> Host: ...
+
+class _StackWithOptions:
+    def __init__(self, stack: Stack, options: Sequence[str]) -> None:
+        self.serve = stack.serve
+        self.host = functools.partial(stack.host, **{_CLIENT_OPTIONS[option]: True for option in options})
 
 
 def load(name: str) -> Stack:
     """The stack of that name. Raises ImportError if it, or what it stands for, is not installed."""
-    module, _, option = name.partition("+")
-    if option == "uvloop":
+    module, *options = name.split("+")
+    if "uvloop" in options:
+        options.remove("uvloop")
         from ._uvloop import install
 
         install()
-    elif option:
-        raise ImportError(f"no host of {module} can do this yet: {option}")
-    return cast("Stack", importlib.import_module(f".{module}", __name__))
+    stack = cast("Stack", importlib.import_module(f".{module}", __name__))
+    return _StackWithOptions(stack, options) if options else stack

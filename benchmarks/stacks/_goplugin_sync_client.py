@@ -1,7 +1,8 @@
 """The host's half of goplugin_sync.py, apart from it so that the plugin does not import it."""
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from goplugin.plugin import GRPCClient, GRPCPlugin
 from goplugin.sync import Client as PluginClient
@@ -20,8 +21,9 @@ class _Plugin(GRPCPlugin):
 
 
 class Client:
-    def __init__(self, command: Sequence[str]) -> None:
-        self._client = PluginClient(ClientConfig(handshake=HANDSHAKE, command=command, plugins={"bench": _Plugin()}))
+    def __init__(self, command: Sequence[str], options: Mapping[str, Any]) -> None:
+        plugins = {"bench": _Plugin()}
+        self._client = PluginClient(ClientConfig(handshake=HANDSHAKE, command=command, plugins=plugins, **options))
         methods = self._client.dispense("bench")
         self.plugin_pid = int(self._client.id)
         self.echo = methods.Echo

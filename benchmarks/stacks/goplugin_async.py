@@ -1,7 +1,8 @@
 """This project's asyncio runtime, through code that grpclib's generator wrote."""
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
 
 from goplugin import Client, ClientConfig, GRPCClient, GRPCPlugin, GRPCServer, ServeConfig
 from goplugin import serve as serve_plugin
@@ -44,12 +45,12 @@ class _Client:
         await self._client.kill()
 
 
-async def _connect(command: Sequence[str]) -> _Client:
-    client = Client(ClientConfig(handshake=HANDSHAKE, command=command, plugins={"bench": _Plugin()}))
+async def _connect(command: Sequence[str], options: Mapping[str, Any]) -> _Client:
+    client = Client(ClientConfig(handshake=HANDSHAKE, command=command, plugins={"bench": _Plugin()}, **options))
     stub = await client.dispense("bench")
     assert isinstance(stub, BenchStub)
     return _Client(client, stub)
 
 
-def host(command: Sequence[str]) -> Host:
-    return AsyncHost(lambda: _connect(command))
+def host(command: Sequence[str], **options: Any) -> Host:
+    return AsyncHost(lambda: _connect(command, options))

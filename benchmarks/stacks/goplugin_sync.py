@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from goplugin import GRPCPlugin, GRPCServer, ServeConfig
 from goplugin import serve as serve_plugin
@@ -24,8 +24,8 @@ def serve() -> None:
     serve_plugin(ServeConfig(handshake=HANDSHAKE, plugins={"bench": _Plugin()}))
 
 
-def host(command: Sequence[str]) -> Host:
+def host(command: Sequence[str], **options: Any) -> Host:
     from ..hosts import BlockingHost
     from ._goplugin_sync_client import Client
 
-    return BlockingHost(lambda: Client(command))
+    return BlockingHost(lambda: Client(command, options))

@@ -9,6 +9,7 @@ import contextlib
 import threading
 from concurrent.futures import FIRST_COMPLETED, Future, InvalidStateError, ThreadPoolExecutor, wait
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from ..client_config import ClientConfig
@@ -43,6 +44,7 @@ __all__ = ["Client", "cleanup_clients"]
 
 _HEALTH_CHECK = HealthCheckRequest(HEALTH_SERVICE_NAME).SerializeToString()
 _EMPTY = Empty().SerializeToString()
+_LOOK_SECONDS = 0.01        # between looks at connections on which nobody waits
 
 # Not configuration but a fact about the process, like the processes that are its children.
 _managed: set[Client] = set()
@@ -236,7 +238,9 @@ class Client(ClientBase):
             # not that for calls, because an interrupted call may have ended it.
             connection.output.open(SHUTDOWN_PATH, timeout=grace).send(_EMPTY, end=True)
         either: list[Future[Any]] = [process.exit_code, self._hurried]
-        wait(either, grace, FIRST_COMPLETED)
+        deadline = monotonic() + grace
+        while not wait(either, _LOOK_SECONDS, FIRST_COMPLETED).done and monotonic() < deadline:
+            connection.look()       # for the end, which nobody else may be there to read: a plugin waits for ours
         if not (process.exited or self._hurried.done()):
             log.warning("plugin failed to exit gracefully: %s", process.name)
 

@@ -67,6 +67,11 @@ class PluginConnection:
         if self._broker is not None:
             self._broker.close()
 
+    def look(self) -> None:
+        """Take note of what has come while nobody called."""
+        self.output.look()
+        self.channel.look()
+
     def close(self) -> None:
         """End all of it. Idempotent."""
         self.end_broker()

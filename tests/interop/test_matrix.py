@@ -110,7 +110,7 @@ def shared(peers: Peers) -> Iterator[MatrixHost]:
 # --- calls -----------------------------------------------------------------------------------------------------------
 
 
-@requirement("gp.cross-language")
+@requirement("gp.cross-language", "ow.sync")
 def test_unary_call(shared: MatrixHost) -> None:
     assert shared.call("echo", text="hello") == "hello"
     shared.ping()

@@ -69,8 +69,9 @@ def test_the_whole_plugin_keeps_values_and_tells_the_tool_about_it(tool: Tool, d
 def test_the_test_of_the_whole_plugin_passes(directory: Path) -> None:
     (directory / "plugin.py").write_text(WHOLE)
     (directory / "test_plugin.py").write_text(TEST)
+    (directory / "pytest.ini").touch()      # or a configuration in a directory above counts
 
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(directory)]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_plugin.py"]
     ended = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=60.0)
 
     assert "1 passed" in ended.stdout, ended.stdout

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from goplugin.core.status import Code
+from tests.support import requirement
 
 from .driver import GRPCLIB, OURS, STACKS, Caller, Certificate, Server, Stack
 from .program import SERVICE, Call, Outcome, Pairs
@@ -91,6 +92,7 @@ def ends(
 # --- what they agree on ------------------------------------------------------------------------------------------
 
 
+@requirement("ow.http2")
 @pytest.mark.parametrize(
     ("method", "requests", "replies"),
     [

@@ -175,7 +175,8 @@ def _check(machine: Connection) -> None:
     assert machine._reader._decoder._table_size <= DEFAULT_TABLE_SIZE
     for stream in machine._streams.values():
         reader = stream.reader if isinstance(stream, Stream) else None
-        assert reader is None or sum(map(len, reader._pieces)) <= LIMITS.max_message_size
+        unfinished = reader and reader._unfinished
+        assert unfinished is None or unfinished.tell() <= LIMITS.max_message_size
 
 
 def hpack_blocks(data: bytes) -> None:

@@ -9,6 +9,7 @@ identity encoding is spoken, so Compressed is 0.
 """
 from __future__ import annotations
 
+from io import BytesIO
 from struct import Struct
 
 from ..errors import LocalProtocolError
@@ -21,7 +22,6 @@ __all__ = [
 ]
 
 PREFIX_SIZE = 5
-_WORTH_A_PIECE = 1024
 _LONGEST = 2**32 - 1
 
 pack_prefix = Struct(">BI").pack
@@ -45,25 +45,24 @@ def check_message(message: bytes) -> None:
 class MessageReader:
     """Cuts one direction of a stream into messages.
 
-    What has come of an unfinished message is kept in pieces and joined once, so that the time a message takes grows
-    with its length and no faster, and a length that is only claimed takes no memory. Short pieces are joined as they
-    come: a message of many short frames would take twenty times its length.
+    An unfinished message grows in one buffer as its octets come, and leaves it without a copy: pages of memory that are
+    touched for the first time are what a large message costs most. A length that is only claimed takes no memory.
     """
 
-    __slots__ = ("_encoding", "_limit", "_missing", "_pieces", "_prefix", "_server")
+    __slots__ = ("_encoding", "_limit", "_missing", "_prefix", "_server", "_unfinished")
 
     def __init__(self, limit: int, encoding: str, *, server: bool) -> None:
         self._limit = limit
         self._encoding = encoding       # the peer's grpc-encoding, "" if it sent none
         self._server = server
         self._prefix = b""              # an incomplete prefix
-        self._pieces: list[bytes] = []
+        self._unfinished: BytesIO | None = None
         self._missing: int = 0          # octets of the unfinished message that have not come yet
 
     @property
     def unfinished(self) -> bool:
         """Whether the stream may not end here."""
-        return bool(self._prefix or self._missing)
+        return bool(self._prefix) or self._unfinished is not None
 
     def receive(self, data: bytes, start: int, stop: int) -> list[bytes]:
         """The messages that `data[start:stop]` completes.
@@ -71,19 +70,13 @@ class MessageReader:
         Raises CallFault if a message is compressed or too long.
         """
         messages: list[bytes] = []
-        if self._missing:
-            if stop - start < self._missing:
-                self._missing -= stop - start
-                if len(self._pieces[-1]) < _WORTH_A_PIECE:
-                    self._pieces[-1] += data[start:stop]
-                else:
-                    self._pieces.append(data[start:stop])
+        if self._unfinished is not None:
+            end = min(stop, start + self._missing)
+            self._missing -= self._unfinished.write(memoryview(data)[start:end])
+            if self._missing:
                 return messages
-            end = start + self._missing
-            self._pieces.append(data[start:end])
-            messages.append(b"".join(self._pieces))
-            self._pieces = []
-            self._missing = 0
+            messages.append(self._unfinished.getvalue())
+            self._unfinished = None
             start = end
         elif self._prefix:
             data, start, stop = self._prefix + data[start:stop], 0, len(self._prefix) + stop - start
@@ -94,8 +87,8 @@ class MessageReader:
                 self._refuse(compressed, length)
             start += PREFIX_SIZE
             if stop - start < length:
-                self._pieces = [data[start:stop]]
-                self._missing = length - (stop - start)
+                self._unfinished = BytesIO()
+                self._missing = length - self._unfinished.write(memoryview(data)[start:stop])
                 return messages
             messages.append(data[start : start + length])
             start += length

@@ -1,7 +1,8 @@
 """What the tests of the HTTP/2 machine have in common: frames by hand, and two machines that talk to each other."""
 from __future__ import annotations
 
-from collections.abc import Iterable
+import tracemalloc
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from goplugin.core.http2 import ClientConnection, Event, Limits, ServerConnection
@@ -155,3 +156,13 @@ def settle(client: ClientConnection, server: ServerConnection) -> tuple[list[Eve
         if not (sent or answer):
             return client_events, server_events
 
+
+def peak_of(work: Callable[[], object]) -> int:
+    """How many octets more than at its beginning `work` needed at some time."""
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        work()
+        return tracemalloc.get_traced_memory()[1] - before
+    finally:
+        tracemalloc.stop()

@@ -7,7 +7,6 @@ calls that go on are at the machine's own expense: CALLS of them at a time, each
 from __future__ import annotations
 
 import itertools
-import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
 
 import pytest
@@ -41,6 +40,7 @@ from .support import (
     drain,
     frame,
     message,
+    peak_of,
     request,
     request_block,
     response,
@@ -126,17 +126,6 @@ FLOODS: dict[str, Callable[[], Iterable[bytes]]] = {
         [request_head(3) + frame(DATA, 0, 3, b"\2\0\0\0\1")], itertools.repeat(request_head(3, ("k", "v" * 1000)))
     ),
 }
-
-
-def peak_of(work: Callable[[], object]) -> int:
-    """How many octets more than at its beginning `work` needed at some time."""
-    tracemalloc.start()
-    try:
-        before = tracemalloc.get_traced_memory()[0]
-        work()
-        return tracemalloc.get_traced_memory()[1] - before
-    finally:
-        tracemalloc.stop()
 
 
 def take(machine: Connection, flood: Iterable[bytes], reads: bool) -> bool:

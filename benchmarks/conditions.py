@@ -1,9 +1,11 @@
 """What the machine and the software were, for the document."""
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import platform
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from .workers import Bench
@@ -18,6 +20,8 @@ print(", ".join([f"{platform.python_implementation()} {platform.python_version()
 
 _PACKAGES = ("grpclib", "h2", "protobuf", "uvloop", "grpcio", "pyvider-rpcplugin", "dukpy")
 _MODULES = ("github.com/hashicorp/go-plugin", "google.golang.org/grpc", "google.golang.org/protobuf")
+_WASM_MODULES = ("github.com/knqyf263/go-plugin", "github.com/tetratelabs/wazero")
+_ROOT = Path(__file__).resolve().parent.parent
 
 
 def conditions(bench: Bench) -> dict[str, str]:
@@ -27,7 +31,10 @@ def conditions(bench: Bench) -> dict[str, str]:
         "machine": f"{_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}",
         "load when it began": f"{os.getloadavg()[0]:.1f} processes, the mean of a minute",
         "Python": _run(bench.python, "-c", _VERSIONS, *_PACKAGES),
-        "Go": _go(),
+        "Go": ", ".join(
+            [_run("go", "env", "GOVERSION").removeprefix("go"), *_required("benchmarks/go/go.mod", _MODULES)]
+        ),
+        "WebAssembly": ", ".join([_wasmtime(), *_required("tests/interop/guests/go.mod", _WASM_MODULES)]),
     }
 
 
@@ -42,12 +49,20 @@ def _run(*command: str) -> str:
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
 
-def _go() -> str:
-    requirements = (Path(__file__).parent / "go" / "go.mod").read_text().split("\n")
-    versions = [
-        f"{module.rpartition('/')[2]} {line.split()[1]}"
-        for module in _MODULES
-        for line in requirements
+def _wasmtime() -> str:
+    """That of this interpreter, which runs the hosts of WebAssembly."""
+    try:
+        return f"wasmtime {importlib.metadata.version('wasmtime')}"
+    except importlib.metadata.PackageNotFoundError:
+        return "no wasmtime"
+
+
+def _required(go_mod: str, modules: Sequence[str]) -> list[str]:
+    """The versions that a go.mod asks for."""
+    lines = (_ROOT / go_mod).read_text("utf-8").split("\n")
+    return [
+        f"{module.partition('/')[2]} {line.split()[1]}"
+        for module in modules
+        for line in lines
         if line.strip().startswith(module + " ")
     ]
-    return ", ".join([_run("go", "env", "GOVERSION").removeprefix("go"), *versions])

@@ -16,6 +16,10 @@ from .suites import (
     MEMORY_PAIRS,
     SPAWN,
     SPAWN_ROUNDS,
+    WASM_FLAT,
+    WASM_FLAT_CALLS,
+    WASM_FLAT_SIZE,
+    WASM_FLAT_STEPS,
     Operation,
 )
 from .workers import Bench, HostProcess, Pair, WorkerError, memory_of
@@ -87,6 +91,19 @@ class Comparison:
                         both = memory_of(host.pid), memory_of(host.plugin_pid)
                         rounds.append({"host_mib": both[0].resident, "plugin_mib": both[1].resident})
                 self._report(f"flat: {pair} done")
+        return suite
+
+    def wasm_flat(self) -> Suite:
+        """Resident memory of the host and linear memory of its plugin, between portions of calls that fetch a lot."""
+        suite = Suite(rows={}, failures={})
+        with self._hosts([WASM_FLAT], suite) as hosts:
+            for pair, host in hosts.items():
+                rounds = suite["rows"][str(pair)] = []
+                with self._failure(suite, str(pair)):
+                    for _ in range(WASM_FLAT_STEPS + 1):
+                        drained = host.ask("drain", count=WASM_FLAT_CALLS, size=WASM_FLAT_SIZE)
+                        rounds.append({"host_mib": memory_of(host.pid).resident, **drained})
+        self._report("wasm_flat: done")
         return suite
 
     @contextlib.contextmanager

@@ -12,8 +12,19 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from .results import Distribution, Results, Suite, distribution, ratio, values
-from .suites import FLAT_STEP, FLAT_STEPS, MEMORY_CALLS, MEMORY_CLIENTS, NOT_MEASURED, OPERATIONS, SPAWN_ROUNDS
+from .results import GO_TO_GO, Distribution, Results, Suite, distribution, ratio, values
+from .suites import (
+    FLAT_STEP,
+    FLAT_STEPS,
+    MEMORY_CALLS,
+    MEMORY_CLIENTS,
+    NOT_MEASURED,
+    OPERATIONS,
+    SPAWN_ROUNDS,
+    WASM_FLAT_CALLS,
+    WASM_FLAT_SIZE,
+    WASM_FLAT_STEPS,
+)
 from .svg import Bar, bar_chart
 from .targets import TARGETS
 
@@ -30,9 +41,15 @@ _NAMES = {
     "sdk": "Python SDK",
     "grpcio_aio": "grpcio.aio",
     "pyvider": "pyvider-rpcplugin",
+    "wazero": "Go, wazero",
+    "wasm": "Go module",
+    "goplugin_wasm": "goplugin.wasm",
+    "js_module": "Python",
+    "js_wasm": "Go in WebAssembly",
 }
-_OPTIONS = {"tls": "AutoMTLS", "mux": "one connection"}
-_OURS = ("goplugin", "javascript", "sdk")
+_OPTIONS = {"tls": "AutoMTLS", "mux": "one connection", "public": "public API only"}
+_OURS = ("goplugin", "javascript", "sdk", "js_module")
+_GO = ("go", "wazero", "wasm")
 
 _INTRODUCTION = """\
 # Benchmarks
@@ -55,6 +72,8 @@ and messages made by protobuf's generated code. Each pair of host and plugin has
 - **+ uvloop**: on that event loop instead of the standard library's. The extra `goplugin[uvloop]` installs it; a host
   runs `uvloop.run(main())`, a plugin with asynchronous methods calls `uvloop.install()` before `serve`. It helps where
   asyncio is, so nothing in the blocking runtime asks for it.
+- **goplugin.wasm** and **Go, wazero**: hosts of plugins as WebAssembly, this project's and upstream's. They have
+  sections of their own, with modules written in Go that run inside of the host.
 - **raw**: two blocking Python sockets that send as many bytes as a call of goplugin.sync, and do nothing with them.
 
 The machine is shared and noisy. So the pairs of a suite take turns, a short while each, round after round (A B C A B
@@ -84,6 +103,8 @@ class _Section(NamedTuple):
     text: str
     columns: Sequence[_Column]
     note: str
+    over: str = GO_TO_GO
+    ratio_heading: str = "x Go"
 
 
 def _number(value: float) -> str:
@@ -110,6 +131,20 @@ _SECTIONS = (
     _Section("mux", "One connection", "Small calls, one after the other, on a stream of the one yamux connection that "
              "host and plugin have; **x Go** is over Go without it.", _UNARY_COLUMNS,
              "p50 in microseconds; shorter is better"),
+    _Section("wasm_greet", "WebAssembly: small calls", "One call after the other of one Go module, with a name there "
+             "and a greeting back; **x Go** is over upstream's Go host. The second row of ours does without the C API "
+             "that [goplugin.wasm](wasm.md) calls where it finds it.",
+             _UNARY_COLUMNS, "p50 in microseconds; shorter is better", "wazero -> wasm"),
+    _Section("wasm_ask", "WebAssembly: functions of the host", "The same, and the plugin calls two functions of the "
+             "host, of two modules, before it answers.",
+             _UNARY_COLUMNS, "p50 in microseconds; shorter is better", "wazero -> wasm"),
+    _Section("wasm_js", "WebAssembly: JavaScript modules", "A function of a JavaScript module, called without an "
+             "engine before it, with a text of 40 bytes there and back: in a process, and in a WebAssembly file.",
+             _UNARY_COLUMNS, "p50 in microseconds; shorter is better", "js_module -> sdk", "x process"),
+    _Section("wasm_load", "WebAssembly: start", "Reading a Go module of 4 MB from the cache, where it was compiled "
+             "before, and starting an instance. Upstream's host compiles each time it loads.",
+             (_Column("load ms", "load_ms", _number), _Column("instance ms", "instantiate_ms", _number)),
+             "load, in milliseconds; shorter is better", "wazero -> wasm"),
 )
 
 
@@ -125,7 +160,7 @@ def _stack(name: str) -> str:
 
 def _kind(row: str) -> str:
     stacks = row.split(" -> ")
-    if all(stack.partition("+")[0] == "go" for stack in stacks):
+    if all(stack.partition("+")[0] in _GO for stack in stacks):
         return "go"
     return "ours" if any(stack.startswith(_OURS) for stack in stacks) else "other"
 
@@ -158,7 +193,9 @@ def write(results: Results, docs: Path = _DOCS) -> Path:
     parts = [_INTRODUCTION.format(command=results["conditions"]["command"], conditions=conditions)]
     parts.append("## Targets\n\n" + _table(("case", "target", "measured", ""), target_rows(results)))
     parts += [_section(results, section, charts) for section in _SECTIONS]
-    parts += [_start_up(results, charts), _memory(results), _flat(results), _not_measured(results)]
+    parts += [
+        _start_up(results, charts), _memory(results), _flat(results), _wasm_flat(results), _not_measured(results)
+    ]
     document = docs / "benchmarks.md"
     document.write_text("\n".join(parts), "utf-8")
     return document
@@ -171,12 +208,12 @@ def _section(results: Results, section: _Section, charts: Path) -> str:
     first = section.columns[0]
     _chart(results, section.suite, section.title, section.note, first.figure, rows, charts)
     rounds = next(operation.rounds for operation in OPERATIONS if operation.name == section.suite)
-    headings = ("host -> plugin", *(column.heading for column in section.columns), "x Go")
+    headings = ("host -> plugin", *(column.heading for column in section.columns), section.ratio_heading)
     cells = [
         (
             label(row),
             *(_cell(distribution(results, section.suite, row, each.figure), each.text) for each in section.columns),
-            _cell(ratio(results, section.suite, row, first.figure), "{:.2f}".format),
+            _cell(ratio(results, section.suite, row, first.figure, section.over), "{:.2f}".format),
         )
         for row in rows
     ]
@@ -255,6 +292,23 @@ def _flat(results: Results) -> str:
         f"at every {FLAT_STEP:,}."
     )
     return f"## Many calls\n\n{text}\n\n{_table(('host -> plugin', 'host', 'plugin'), cells)}"
+
+
+def _wasm_flat(results: Results) -> str:
+    title = "## WebAssembly: many large answers of the host"
+    cells: list[Sequence[str]] = []
+    for row in _rows(results, "wasm_flat"):
+        host, plugin = (values(results, "wasm_flat", row, figure) for figure in ("host_mib", "plugin_mib"))
+        sides = (f"{side[0]:.1f} to {side[-1]:.1f}, at most {max(side):.1f}" for side in (host, plugin))
+        cells.append((label(row), *sides))
+    if not cells:
+        return f"{title}\n\nNot measured.\n"
+    text = (
+        f"MiB after {WASM_FLAT_CALLS:,} calls in each of which a function of the host returned {WASM_FLAT_SIZE:,} "
+        f"bytes, and how that went over the next {WASM_FLAT_CALLS * WASM_FLAT_STEPS:,}: what is resident of the host, "
+        "the plugin included, and the plugin's linear memory."
+    )
+    return f"{title}\n\n{text}\n\n{_table(('host -> plugin', 'host', 'plugin'), cells)}"
 
 
 def _not_measured(results: Results) -> str:

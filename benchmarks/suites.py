@@ -11,7 +11,8 @@ from .workers import Pair
 
 __all__ = [
     "FLAT_PAIRS", "FLAT_STEP", "FLAT_STEPS", "MEMORY_ALONE", "MEMORY_CALLS", "MEMORY_CLIENTS", "MEMORY_PAIRS",
-    "NOT_MEASURED", "OPERATIONS", "QUICK_SPAWN", "QUICK_UNARY", "SPAWN", "SPAWN_ROUNDS", "Launch", "Operation",
+    "NOT_MEASURED", "OPERATIONS", "QUICK_SPAWN", "QUICK_UNARY", "SPAWN", "SPAWN_ROUNDS", "WASM_FLAT", "WASM_FLAT_CALLS",
+    "WASM_FLAT_SIZE", "WASM_FLAT_STEPS", "Launch", "Operation",
 ]
 
 
@@ -65,6 +66,11 @@ def _with(option: str) -> tuple[Pair, ...]:
     return tuple(Pair(f"{host}+{option}", plugin) for host in _PLUGINS for plugin in _PLUGINS)
 
 
+_WAZERO = Pair("wazero", "wasm")
+_WASM = Pair("goplugin_wasm", "wasm")
+_WASM_PAIRS = (_WAZERO, _WASM, Pair("goplugin_wasm+public", "wasm"))
+_JS_MODULES = (Pair("js_module", "sdk"), Pair("js_module", "js_wasm"))
+
 _LARGE = (_GO, *_OURS[:-2], *_LIBRARIES)
 
 OPERATIONS = (
@@ -76,6 +82,10 @@ OPERATIONS = (
     Operation("stream", "stream", {"count": 10_000}, 9, (_GO, *_OURS, *_OTHERS)),
     Operation("tls", "unary", {"seconds": 0.3}, 9, (_GO, *_with("tls"))),
     Operation("mux", "unary", {"seconds": 0.3}, 9, (_GO, *_with("mux"))),
+    Operation("wasm_greet", "greet", {"seconds": 0.2}, 7, _WASM_PAIRS),
+    Operation("wasm_ask", "ask", {"seconds": 0.2}, 7, _WASM_PAIRS),
+    Operation("wasm_js", "unary", {"seconds": 0.2}, 7, _JS_MODULES),
+    Operation("wasm_load", "load", {}, 5, (_WAZERO, _WASM)),
 )
 
 QUICK_UNARY = Operation(
@@ -109,6 +119,9 @@ MEMORY_CALLS, MEMORY_CLIENTS = 1000, 10
 
 FLAT_PAIRS = (_GO, _SYNC, _ASYNC, _JAVASCRIPT)
 FLAT_STEP, FLAT_STEPS = 10_000, 10
+
+WASM_FLAT = _WASM
+WASM_FLAT_CALLS, WASM_FLAT_STEPS, WASM_FLAT_SIZE = 1000, 10, 100_000
 
 NOT_MEASURED = {
     "pyvider-rpcplugin with messages of 16 and 64 MiB": "its hosts take none above 4 MiB",

@@ -4,11 +4,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from .results import Distribution, Results, ratio
+from .results import Distribution, Results, distribution, ratio, values
 
 __all__ = ["TARGETS", "Target", "ratios"]
 
 _SYNC = "goplugin_sync -> goplugin_sync"
+_WASM = "goplugin_wasm -> wasm"
 
 
 class Target(NamedTuple):
@@ -34,6 +35,21 @@ def _rate(suite: str, row: str, figure: str) -> Callable[[Results], Distribution
 
 def _spawn(over: str) -> Callable[[Results], Distribution | None]:
     return lambda results: ratio(results, "spawn", "sdk", "ms", over)
+
+
+def _wasm_load(figure: str) -> Callable[[Results], Distribution | None]:
+    return lambda results: distribution(results, "wasm_load", _WASM, figure)
+
+
+def _wasm_growth(figure: str) -> Callable[[Results], Distribution | None]:
+    """What was added from the first look on: every one of the further looks is one of the distribution."""
+
+    def growth(results: Results) -> Distribution | None:
+        found = values(results, "wasm_flat", _WASM, figure)
+        added = max(found) - found[0] if found else 0.0
+        return Distribution(added, added, added) if found else None
+
+    return growth
 
 
 TARGETS = (
@@ -64,6 +80,16 @@ TARGETS = (
            _spawn("python -c pass"), 4.0),
     Target("", "spawn to first reply, Python SDK plugin: over a pyvider-rpcplugin plugin", _spawn("pyvider"), 0.2),
     Target("vs_floor", "blocking Python to Python: p50 over raw socket ping-pong", _p50(_SYNC, "raw -> raw"), 3.5),
+    Target("", "WebAssembly: p50 of a call over upstream's Go host on the same module",
+           _p50(_WASM, "wazero -> wasm", suite="wasm_greet"), 5.0),
+    Target("", "WebAssembly: p50 of a call over the same on wasmtime's public API alone",
+           _p50(_WASM, "goplugin_wasm+public -> wasm", suite="wasm_greet"), 0.5),
+    Target("", "WebAssembly: p50 of a JavaScript module's function over the same in a process",
+           _p50("js_module -> js_wasm", "js_module -> sdk", suite="wasm_js"), 1.0),
+    Target("", "WebAssembly: load a Go module from a warm cache, ms", _wasm_load("load_ms"), 20.0),
+    Target("", "WebAssembly: start an instance, ms", _wasm_load("instantiate_ms"), 2.0),
+    Target("", "WebAssembly: MiB the host grew by in 10,000 calls that fetch 100 kB", _wasm_growth("host_mib"), 5.0),
+    Target("", "WebAssembly: MiB the plugin grew by meanwhile", _wasm_growth("plugin_mib"), 5.0),
 )
 
 

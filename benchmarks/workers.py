@@ -11,15 +11,21 @@ import os
 import select
 import signal
 import subprocess
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from .guests import Guests
+
 __all__ = ["Bench", "HostProcess", "Memory", "Pair", "WorkerError", "memory_of", "unavailable"]
 
 _ROOT = Path(__file__).resolve().parent.parent
 _END_SECONDS = 15.0
+_GO_HOSTS = ("go", "wazero")
+_OF_PROJECT = ("goplugin_wasm", "js_module")
+_WASM_PLUGINS = ("wasm", "js_wasm")
 
 
 class Pair(NamedTuple):
@@ -44,11 +50,15 @@ class WorkerError(Exception):
 
 
 class Bench(NamedTuple):
-    """Where the parts of the comparison are: the interpreter with all packages, the Go programs, a directory to use."""
+    """Where the parts of the comparison are: the interpreter with all packages, the Go programs, a directory to use.
+
+    `guests`: what the WebAssembly suites need; None if they are not to be had, or not asked for.
+    """
 
     python: str
     go: str
     directory: str
+    guests: Guests | None = None
 
     @property
     def environment(self) -> dict[str, str]:
@@ -59,6 +69,10 @@ class Bench(NamedTuple):
     def plugin_command(self, stack: str) -> list[str]:
         if stack == "go":
             return [f"{self.go}/benchplugin"]
+        if stack == "wasm":
+            return [str(self._the_guests.built.everything), self._the_guests.generated]
+        if stack == "js_wasm":
+            return [str(self._the_guests.built.jsgreeter)]
         if stack == "sdk":
             return [self._installed_sdk_plugin()]
         return [self.python, "-m", "benchmarks.plugin_process", stack]
@@ -67,7 +81,18 @@ class Bench(NamedTuple):
         name, *options = stack.split("+")
         if name == "go":
             return [f"{self.go}/benchhost", *(f"-{option}" for option in options)]
-        return [self.python, "-m", "benchmarks.host_process", stack]
+        if name == "wazero":
+            return [str(self._the_guests.built.host), "measure"]
+        return [self.interpreter(stack), "-m", "benchmarks.host_process", stack]
+
+    def interpreter(self, stack: str) -> str:
+        """Which Python runs a stack: hosts of WebAssembly need packages of the project's own environment."""
+        return sys.executable if stack.partition("+")[0] in _OF_PROJECT else self.python
+
+    @property
+    def _the_guests(self) -> Guests:
+        assert self.guests is not None, "no suite runs whose plugins are missing"
+        return self.guests
 
     def _installed_sdk_plugin(self) -> str:
         """The plugin as an executable, made by the script that users have for it."""
@@ -180,6 +205,13 @@ def memory_of(pid: int) -> Memory:
 
 def unavailable(bench: Bench, stacks: Iterable[str]) -> dict[str, str]:
     """Why each of `stacks` that cannot be imported cannot."""
-    ours = [stack for stack in stacks if stack.partition("+")[0] != "go"]
-    command = [bench.python, "-m", "benchmarks.stacks", *ours]
-    return json.loads(subprocess.run(command, env=bench.environment, check=True, stdout=subprocess.PIPE).stdout)
+    missing: dict[str, str] = {}
+    by_interpreter: dict[str, list[str]] = {}
+    for stack in stacks:
+        if stack.partition("+")[0] not in (*_GO_HOSTS, *_WASM_PLUGINS):
+            by_interpreter.setdefault(bench.interpreter(stack), []).append(stack)
+    for python, names in by_interpreter.items():
+        command = [python, "-m", "benchmarks.stacks", *names]
+        answer = subprocess.run(command, env=bench.environment, check=True, stdout=subprocess.PIPE).stdout
+        missing |= json.loads(answer)
+    return missing

@@ -1,7 +1,8 @@
-"""`python -m goplugin run FILE [ARGUMENT...]`: start a plugin script with its stdout protected.
+"""`python -m goplugin run [--debug] FILE [ARGUMENT...]`: start a plugin script with its stdout protected.
 
 A host takes the first line of stdout for the handshake. A module that prints while it is imported would break it, so
 descriptor 1 is moved away before the script's first line runs. What the script raises is logged, from there on.
+With --debug nothing of that happens: there is no host yet, but a person, and a host that attaches later.
 """
 from __future__ import annotations
 
@@ -12,23 +13,30 @@ import sys
 from .crashes import report_crashes_as_entries
 from .stdio import protect_stdout
 
-USAGE = "usage: python -m goplugin run FILE [ARGUMENT...]"
+USAGE = "usage: python -m goplugin run [--debug] FILE [ARGUMENT...]"
 
 
 def main(arguments: list[str]) -> None:
     """Run the script named by `arguments` as `__main__`; exits with code 2 and the usage if they name none."""
-    if len(arguments) < 2 or arguments[0] != "run":
+    debug = arguments[:2] == ["run", "--debug"]
+    script = arguments[1 + debug :]
+    if not script or arguments[0] != "run":
         sys.stderr.write(USAGE + "\n")
         raise SystemExit(2)
-    path = arguments[1]
+    path = script[0]
     if not os.path.isfile(path):
         sys.stderr.write(f"python -m goplugin run: no such file: {path}\n")
         raise SystemExit(2)
-    protect_stdout()
-    report_crashes_as_entries()
+    if debug:
+        from .serving import expect_no_host
+
+        expect_no_host()
+    else:
+        protect_stdout()
+        report_crashes_as_entries()
     # What is imported stays: looking for garbage after every few hundred objects is a thirtieth of a plugin's start.
     gc.set_threshold(10_000, *gc.get_threshold()[1:])
-    sys.argv = arguments[1:]
+    sys.argv = script
     directory = os.path.dirname(os.path.realpath(path))
     if sys.flags.safe_path:  # -P: there is no working directory to take the place of
         sys.path.insert(0, directory)

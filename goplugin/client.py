@@ -121,7 +121,7 @@ class Client(ClientBase):
             raise self._too_late(process) from None
 
     async def _connect(self, endpoint: Endpoint) -> None:
-        self._connection = await connect(endpoint)
+        self._connection = await connect(endpoint, self._config.start_timeout)
         self._stdio = asyncio.create_task(self._sync_output(self._connection.channel))
 
     async def _ask_version(self) -> None:

@@ -32,7 +32,8 @@ class ClientConfig:
     `env` is added to the host's own environment, or stands alone with `skip_host_env`.
     `stderr` gets the plugin's stderr as it comes, `sync_stdout` and `sync_stderr` what the plugin prints once it is
     served; all three are binary files, written to from one thread or task.
-    What the plugin logs goes to `logger`, under the name of its executable.
+    What the plugin logs goes to the child of `logger` that has its `name`, which errors and threads have as well: that
+    of its executable, unless this is an interpreter, say, that runs several.
 
     `auto_mtls`: both sides make a certificate for this one launch, and each trusts the other's alone.
     `tls` is the context for a plugin that has TLS of its own, whose certificate has to be for `localhost` if the
@@ -65,6 +66,7 @@ class ClientConfig:
     sync_stdout: IO[bytes] | None = None
     sync_stderr: IO[bytes] | None = None
     logger: logging.Logger = attrs.field(factory=lambda: logging.getLogger("plugin"))
+    name: str | None = None
     auto_mtls: bool = False
     tls: ssl.SSLContext | None = None
     serve_tls: ssl.SSLContext | None = None

@@ -5,11 +5,11 @@ Source: go-plugin client.go, Start and dialer; grpc_client.go, newGRPCClient.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from .core.environ import PluginEnvironment
+from .reach import Reach, Translation, same
 
 if TYPE_CHECKING:
     import ssl
@@ -64,10 +64,6 @@ class HostCredentials:
         return ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)  # without a certificate nobody gets in, which is better than all
 
 
-def _same(network: str, address: str) -> tuple[str, str]:
-    return network, address
-
-
 class Endpoint(NamedTuple):
     """`environment` says where the host's own broker listens.
 
@@ -78,10 +74,15 @@ class Endpoint(NamedTuple):
     credentials: HostCredentials
     client_tls: ssl.SSLContext | None
     environment: PluginEnvironment
-    host_to_plugin: Callable[[str, str], tuple[str, str]] = _same
-    plugin_to_host: Callable[[str, str], tuple[str, str]] = _same
+    host_to_plugin: Translation = same
+    plugin_to_host: Translation = same
 
     @property
     def server_tls(self) -> ssl.SSLContext | None:
         """For the broker; made anew each time."""
         return self.credentials.for_server(self.line.server_cert)
+
+    @property
+    def reach(self) -> Reach:
+        """What a broker in plain mode needs; with a context made anew each time."""
+        return Reach(self.environment, self.server_tls, self.client_tls, self.host_to_plugin, self.plugin_to_host)

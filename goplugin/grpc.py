@@ -23,6 +23,7 @@ __all__ = ["Channel", "Message", "channel_to", "translated_errors", "unary_strea
 
 _DEADLINE_EXCEEDED = "context deadline exceeded"
 _CLOCK_SLACK_SECONDS = 0.02
+_BROKEN = "the peer broke the protocol: "       # what the machine says then
 
 
 class Message(Protocol):
@@ -78,10 +79,17 @@ def translated_errors(timeout: float | None) -> Generator[None]:
         # A Go plugin that comes upon the deadline first resets the stream, and its clock may be a little ahead.
         if timeout is not None and time.monotonic() - started > timeout - _CLOCK_SLACK_SECONDS:
             raise RemoteError(Code.DEADLINE_EXCEEDED, _DEADLINE_EXCEEDED) from error
-        refusal = error.__cause__
-        reason = explain(refusal) if isinstance(refusal, SSLError) else "EOF"
-        raise PluginLostError(f"error reading from server: {reason}") from error
+        raise PluginLostError(_ending(error)) from error
     except SSLError as error:
         raise PluginLostError(f"connection error: authentication handshake failed: {explain(error)}") from error
     except OSError as error:
         raise PluginLostError(f"connection error: {error}") from error
+
+
+def _ending(error: Exception) -> str:
+    """Why a call ended without an answer, as far as anybody said."""
+    if str(error).startswith(_BROKEN):
+        return str(error)
+    cause = error.__cause__
+    reason = explain(cause) if isinstance(cause, SSLError) else str(cause or "EOF")
+    return f"error reading from server: {reason}"

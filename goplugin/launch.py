@@ -167,7 +167,7 @@ class ClientBase:
             # What is checked is what is executed, whatever PATH the plugin gets.
             command[0] = os.path.abspath(shutil.which(command[0]) or command[0])
             config.secure.check(command[0])
-        return CommandRunner(command, environment)
+        return CommandRunner(command, environment, config.name)
 
     def _environment(self) -> dict[str, str]:
         config = self._config

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from .aio.broker import Broker
     from .sync.broker import Broker as SyncBroker
 
-__all__ = ["GRPCClient", "GRPCPlugin", "GRPCServer", "Method", "PluginSet", "Servicer", "Streams", "is_async"]
+__all__ = [
+    "GRPCClient", "GRPCPlugin", "GRPCServer", "Method", "PluginSet", "Servicer", "Streams", "is_async", "is_coroutine",
+]
 
 # Of code.co_flags, as documented for `inspect`, whose import costs more than a plugin has to spend at its start.
 _ASYNC_FLAGS = 0x0080 | 0x0200
@@ -42,7 +44,12 @@ class Method(NamedTuple):
 
 def is_async(method: Handler | Method) -> bool:
     """Whether this is a coroutine function, which takes grpclib's stream; a plain one takes request and context."""
-    code = getattr(cast("object", method.func), "__code__", None)
+    return is_coroutine(cast("object", method.func))
+
+
+def is_coroutine(function: object) -> bool:
+    """Whether this is a coroutine function."""
+    code = getattr(function, "__code__", None)
     return code is not None and bool(code.co_flags & _ASYNC_FLAGS)
 
 

@@ -85,11 +85,12 @@ class Runner(Protocol):
 class CommandRunner:
     """A child of this process: `command` with exactly `environment`, in the host's directory, with the host's stdin.
 
+    Its name is that of the executable, unless it is given another.
     It stays in the host's process group: a terminal stops whatever reads from it in a group of its own.
     """
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        self.name = os.path.basename(command[0])
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], name: str | None = None) -> None:
+        self.name = name or os.path.basename(command[0])
         self._command = list(command)
         self._environment = dict(environment)
         self._family: ProcessTree | None = None

@@ -3,14 +3,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .plugin import GRPCServer, is_async
+from .plugin import GRPCServer, is_async, is_coroutine
 from .serving import ServeConfig, serve_with
 
 if TYPE_CHECKING:
     from .aio.broker import Broker
     from .core.environ import PluginEnvironment
     from .credentials import Credentials
-    from .serving import Runtime
+    from .serving import Runtime, Serving
     from .sync.broker import Broker as SyncBroker
 
 __all__ = ["ServeConfig", "serve"]
@@ -19,7 +19,8 @@ __all__ = ["ServeConfig", "serve"]
 def serve(config: ServeConfig) -> None:
     """Serve until the host says Shutdown, or is gone; returns then, and the program ends as it likes.
 
-    A plugin whose methods are all plain is served by the blocking runtime, any other by asyncio.
+    A plugin whose methods are all plain, and `on_shutdown` with them, is served by the blocking runtime, any other by
+    asyncio.
     Run by hand, without the host's magic cookie, it explains itself on stderr and exits with code 1.
     Raises ConfigError for a configuration that cannot be served, and for a place where nothing can listen.
     """
@@ -40,10 +41,12 @@ def _new_server(environment: PluginEnvironment, credentials: Credentials) -> GRP
     return GRPCServer(make_broker, make_sync_broker)
 
 
-def _runtime_for(server: GRPCServer) -> Runtime:
+def _runtime_for(serving: Serving) -> Runtime:
     """Threads and blocking sockets where they can serve it: they are faster, and a start without asyncio is too."""
+    server = serving.server
     methods = (method for servicer in server.servicers for method in servicer.__mapping__().values())
-    if server.taken_broker is not None or (server.taken_sync_broker is None and any(map(is_async, methods))):
+    takes_asyncio = is_coroutine(serving.on_shutdown) or any(map(is_async, methods))
+    if server.taken_broker is not None or (server.taken_sync_broker is None and takes_asyncio):
         from .aio.serving import run
     else:
         from .sync.serving import run

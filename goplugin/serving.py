@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "END_SECONDS", "HOST_WATCH_SECONDS", "Announce", "NewServer", "Runtime", "ServeConfig", "Serving", "announce_on",
-    "interrupts_ignored", "prepare", "serve_with",
+    "expect_no_host", "interrupts_ignored", "prepare", "serve_with",
 ]
 
 HOST_WATCH_SECONDS = 0.5
@@ -42,6 +42,9 @@ HOST_WATCH_SECONDS = 0.5
 
 END_SECONDS = 1.0
 """How long each step of an orderly end may take."""
+
+# Not configuration but a fact about the process: nobody has launched it as a plugin.
+_without_host = False
 
 
 class ServeConfig(NamedTuple):
@@ -55,6 +58,10 @@ class ServeConfig(NamedTuple):
     `tls` makes the context for whoever connects, in place of the certificates that a host may want to exchange (an
     AutoMTLS host refuses such a plugin); `dial_tls` makes that for what the broker dials then.
     `network` is unix or tcp; None: what go-plugin takes on this system.
+    `on_shutdown` is called before the plugin ends, because the host says so or is gone, or SIGTERM came; meanwhile
+    calls go on, and so does output. It may take `grace` seconds: hosts wait two, unless they say otherwise, and those
+    written in Go as long as it takes. A plain function has a thread of its own; a coroutine function makes it asyncio
+    that serves.
     """
 
     handshake: HandshakeConfig
@@ -66,6 +73,8 @@ class ServeConfig(NamedTuple):
     tls: Callable[[], ssl.SSLContext] | None = None
     dial_tls: Callable[[], ssl.SSLContext] | None = None
     network: str | None = None
+    on_shutdown: Callable[[], object] | None = None
+    grace: float = 1.0
 
 
 class Serving(NamedTuple):
@@ -76,6 +85,7 @@ class Serving(NamedTuple):
     `server`: the application's services, and the broker if it has taken one.
     `output`: what is printed meanwhile; the host gets it by the stdio service.
     `outlive_host`: the plugin does not end because its host is gone.
+    `on_shutdown`: to be called before the end, which waits `grace` seconds for it.
     """
 
     environment: PluginEnvironment
@@ -85,6 +95,8 @@ class Serving(NamedTuple):
     output: OutputCapture
     outlive_host: bool
     network: str | None
+    on_shutdown: Callable[[], object] | None = None
+    grace: float = 0.0
 
     def listen(self) -> Listener:
         """Where a host will connect. Raises ConfigError where nothing can listen."""
@@ -119,12 +131,15 @@ NewServer = Callable[[PluginEnvironment, Credentials], GRPCServer]
 """Makes what plugins register their services on, with the brokers that they may take."""
 
 
-def serve_with(config: ServeConfig, new_server: NewServer, runtime_for: Callable[[GRPCServer], Runtime]) -> None:
+def serve_with(config: ServeConfig, new_server: NewServer, runtime_for: Callable[[Serving], Runtime]) -> None:
     """Serve in the runtime that is chosen once it is known what there is to serve.
 
     Run by hand, without the host's magic cookie, the program explains itself on stderr and exits with code 1.
     Raises ConfigError for a configuration that cannot be served, and for a place where nothing can listen.
     """
+    if _without_host:
+        _serve_without_host(config, new_server, runtime_for)
+        return
     try:
         check_magic_cookie(config.handshake, os.environ)
     except (MagicCookieError, ConfigError) as error:
@@ -136,12 +151,41 @@ def serve_with(config: ServeConfig, new_server: NewServer, runtime_for: Callable
             send_logs_to_host()
         serving = prepare(config, PluginEnvironment.from_environ(os.environ), new_server)
 
-        run = runtime_for(serving.server)
+        run = runtime_for(serving)
         log_crashes = crashes_as_entries() if config.log_handler else contextlib.nullcontext()
         with interrupts_ignored(), log_crashes, serving.output:
             run(serving, lambda listener: announce_on(handshake_fd, serving, listener))
     finally:
         os.close(handshake_fd)
+
+
+def expect_no_host() -> None:
+    """From now on serving is for hosts that attach to this process: there is no cookie, and no handshake line.
+
+    What takes the line's place is the ReattachConfig as JSON. Nothing that is printed is captured, what is logged goes
+    to stderr as text, and Ctrl-C ends it all.
+    """
+    global _without_host
+    _without_host = True
+
+
+def _serve_without_host(
+    config: ServeConfig, new_server: NewServer, runtime_for: Callable[[Serving], Runtime]
+) -> None:
+    if config.log_handler:
+        import logging
+
+        logging.basicConfig(level=logging.DEBUG)
+    # Whoever attaches knows neither of the two.
+    environment = PluginEnvironment.from_environ(os.environ)._replace(multiplex=False, client_cert=None)
+    serving = prepare(config, environment, new_server)._replace(outlive_host=True)
+
+    def announce(listener: Listener) -> bool:
+        print(serving.reattach_config(listener).to_json(), flush=True)
+        return True
+
+    with contextlib.suppress(KeyboardInterrupt):
+        runtime_for(serving)(serving, announce)
 
 
 def prepare(config: ServeConfig, environment: PluginEnvironment, new_server: NewServer) -> Serving:
@@ -162,7 +206,10 @@ def prepare(config: ServeConfig, environment: PluginEnvironment, new_server: New
         server.add_service(PluginInfoService(config.version))
     for plugin in sets[version].values():
         plugin.grpc_server(server)
-    return Serving(environment, version, server, secured_by, OutputCapture(), config.outlive_host, config.network)
+    return Serving(
+        environment, version, server, secured_by, OutputCapture(), config.outlive_host, config.network,
+        config.on_shutdown, config.grace,
+    )  # fmt: skip
 
 
 def announce_on(handshake_fd: int, serving: Serving, listener: Listener) -> bool:

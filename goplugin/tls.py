@@ -24,10 +24,21 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric import ec
 
-__all__ = ["HTTP2", "NAME", "KeyPair", "client_context", "explain", "make_certificate", "server_context"]
+__all__ = [
+    "HANDSHAKE_SECONDS", "HTTP2", "NAME", "KeyPair", "client_context", "explain", "handshake_seconds",
+    "make_certificate", "server_context",
+]
+
+HANDSHAKE_SECONDS = 20.0
+"""What a peer has for the handshake: as long as grpc-go gives a server to connect."""
 
 HTTP2 = ("h2",)
 """What gRPC negotiates. Go hangs up on a peer that does not; net/rpc negotiates nothing."""
+
+
+def handshake_seconds(limit: float | None) -> float:
+    """What a peer has for the handshake, where somebody may have set a `limit` of their own."""
+    return HANDSHAKE_SECONDS if limit is None else min(limit, HANDSHAKE_SECONDS)
 
 
 class KeyPair(NamedTuple):

@@ -4,7 +4,6 @@ A module's table is TRANSITIONS, a dict of (state, event) to state; its first st
 """
 from __future__ import annotations
 
-import argparse
 import enum
 import importlib
 import re
@@ -12,9 +11,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["diagram", "main", "with_diagrams"]
+from scripts.generated import ROOT, write_or_check
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
+__all__ = ["DOCS", "diagram", "with_diagrams"]
+
+DOCS = ROOT / "docs"
 MARKER = re.compile(r"<!-- diagram: (?P<module>[\w.]+) -->\n(?:\n```mermaid\n.*?```\n)?", re.DOTALL)
 
 Transitions = Mapping[tuple[enum.Enum, enum.Enum], enum.Enum]
@@ -40,22 +41,7 @@ def with_diagrams(text: str) -> str:
     return MARKER.sub(replace, text)
 
 
-def main() -> int:
-    """Write the documents, or with --check say which are not as they would be written."""
-    parser = argparse.ArgumentParser(description="write the state diagrams into docs/")
-    parser.add_argument("--check", action="store_true", help="write nothing; fail if something would change")
-    check: bool = parser.parse_args().check
-    stale = 0
-    for path in sorted(DOCS.glob("*.md")):
-        text = path.read_text("utf-8")
-        new = with_diagrams(text)
-        if new != text and check:
-            print(f"{path.name}: the diagrams are out of date; run scripts/diagrams.py", file=sys.stderr)
-            stale = 1
-        elif new != text:
-            path.write_text(new, "utf-8")
-    return stale
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    pages = {path: path.read_text("utf-8") for path in sorted(DOCS.glob("*.md"))}
+    drawn = {path: with_diagrams(text) for path, text in pages.items() if MARKER.search(text)}
+    sys.exit(write_or_check(Path(__file__).name, drawn))

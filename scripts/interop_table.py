@@ -5,14 +5,14 @@ and the test functions, with their docstrings.
 """
 from __future__ import annotations
 
-import argparse
 import ast
 import sys
 from pathlib import Path
 
-__all__ = ["main", "table"]
+from scripts.generated import ROOT, write_or_check
 
-ROOT = Path(__file__).resolve().parent.parent
+__all__ = ["table"]
+
 MATRIX = ROOT / "tests" / "interop" / "test_matrix.py"
 TABLE = ROOT / "docs" / "interop-matrix.md"
 
@@ -51,18 +51,5 @@ def literal(tree: ast.Module, name: str) -> dict[str, str]:
     raise ValueError(f"{name} is not assigned")
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Write docs/interop-matrix.md.")
-    parser.add_argument("--check", action="store_true", help="write nothing; fail if the file is not up to date")
-    check: bool = parser.parse_args().check
-    text = table(MATRIX.read_text("utf-8"))
-    if not check:
-        TABLE.write_text(text, "utf-8")
-    elif not TABLE.exists() or TABLE.read_text("utf-8") != text:
-        print("error: docs/interop-matrix.md is out of date; run scripts/interop_table.py", file=sys.stderr)
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_or_check(Path(__file__).name, {TABLE: table(MATRIX.read_text("utf-8"))}))

@@ -5,7 +5,6 @@ a call `requirement("row", ...)` in the decorators of a test function or class.
 """
 from __future__ import annotations
 
-import argparse
 import ast
 import sys
 import tomllib
@@ -13,9 +12,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["claims", "main", "table"]
+from scripts.generated import ROOT, write_or_check
 
-ROOT = Path(__file__).resolve().parent.parent
+__all__ = ["claims", "table"]
+
 ROWS = ROOT / "tests" / "requirements.toml"
 TABLE = ROOT / "docs" / "requirements.md"
 
@@ -67,18 +67,6 @@ def line(name: str, row: Row, tests: list[tuple[str, str]]) -> str:
     return f"| `{name}` | {row['feature']} | {status} | {links} |"
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Write docs/requirements.md.")
-    parser.add_argument("--check", action="store_true", help="write nothing; fail if the file is not up to date")
-    check: bool = parser.parse_args().check
-    text = table(tomllib.loads(ROWS.read_text("utf-8")), claims(ROWS.parent))
-    if not check:
-        TABLE.write_text(text, "utf-8")
-    elif not TABLE.exists() or TABLE.read_text("utf-8") != text:
-        print("error: docs/requirements.md is out of date; run scripts/requirements_table.py", file=sys.stderr)
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    text = table(tomllib.loads(ROWS.read_text("utf-8")), claims(ROWS.parent))
+    sys.exit(write_or_check(Path(__file__).name, {TABLE: text}))

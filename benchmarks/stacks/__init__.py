@@ -10,7 +10,8 @@ Rule 2: a stack's own library launches the plugin and serves it, if it can do th
 Rule 3: host and plugin are processes of their own, with nothing else in them.
 
 A name may end in `+uvloop`: the same stack on another event loop. A host's may end in `+tls` or `+mux`: certificates on
-both sides, or one connection for everything; its `host` takes ClientConfig's words for them then.
+both sides, or one connection for everything; its `host` takes ClientConfig's words for them then. `+public` is for
+goplugin_wasm: no more of the engine than its documented API.
 """
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Stack", "load"]
 
-_CLIENT_OPTIONS = {"tls": "auto_mtls", "mux": "multiplex"}
+_CLIENT_OPTIONS = {"tls": "auto_mtls", "mux": "multiplex", "public": "public_api"}
 
 
 class Stack(Protocol):
@@ -36,7 +37,8 @@ class Stack(Protocol):
 
 class _StackWithOptions:
     def __init__(self, stack: Stack, options: Sequence[str]) -> None:
-        self.serve = stack.serve
+        if hasattr(stack, "serve"):
+            self.serve = stack.serve
         self.host = functools.partial(stack.host, **{_CLIENT_OPTIONS[option]: True for option in options})
 
 

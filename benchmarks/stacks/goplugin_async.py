@@ -1,15 +1,15 @@
 """This project's asyncio runtime, through code that grpclib's generator wrote."""
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from goplugin import Client, ClientConfig, GRPCClient, GRPCPlugin, GRPCServer, ServeConfig
 from goplugin import serve as serve_plugin
 
+from ..async_calls import Calls
 from ..async_service import AsyncService
 from ..bench_grpc import BenchStub
-from ..bench_pb2 import Burst, Payload
 from ..hosts import AsyncHost, Host
 from ..service import HANDSHAKE
 
@@ -28,18 +28,11 @@ def serve() -> None:
     serve_plugin(ServeConfig(handshake=HANDSHAKE, plugins={"bench": _Plugin()}))
 
 
-class _Client:
+class _Client(Calls):
     def __init__(self, client: Client, stub: BenchStub) -> None:
+        super().__init__(stub)
         self._client = client
         self.plugin_pid = int(client.id)
-        self.echo = stub.Echo
-        self._repeat = stub.Repeat
-
-    async def repeat(self, request: Burst) -> AsyncIterator[Payload]:
-        async with self._repeat.open() as stream:
-            await stream.send_message(request, end=True)
-            async for reply in stream:
-                yield reply
 
     async def close(self) -> None:
         await self._client.kill()

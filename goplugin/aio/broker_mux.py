@@ -16,12 +16,13 @@ import asyncio
 import logging
 from asyncio.sslproto import SSLProtocol
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..core import broker as core
 from ..core.broker import CONNECT_SECONDS, DialFailed, StreamGranted
 from ..core.errors import BrokerTimeout, PluginLostError
 from ..mux import Session
+from ..tls import HANDSHAKE_SECONDS, NAME, explain, handshake_seconds
 from .broker import END_SECONDS, Broker, Served
 from .channel import Channel, ClientLink
 from .plugin_channel import channel_options
@@ -127,13 +128,16 @@ class MultiplexedBroker(Broker):
         self._session = session
         return asyncio.create_task(self._accept(session, main))
 
-    def main_channel(self) -> client.Channel:
-        """The host's side: a channel to the plugin's main server, which connects at its first call."""
+    def main_channel(self, timeout: float | None = None) -> client.Channel:
+        """The host's side: a channel to the plugin's main server, which connects at its first call.
+
+        The plugin has `timeout` seconds for a TLS handshake then, or those of `channel_to`.
+        """
 
         async def stream() -> asyncio.Transport:
             return self._open()
 
-        return _StreamChannel(stream, self._client_tls)
+        return _StreamChannel(stream, self._client_tls, timeout)
 
     def end(self, served: Served) -> None:
         """It takes no more streams."""
@@ -213,11 +217,17 @@ class _MultiplexedServed(Served):
 class _StreamChannel(Channel):
     """A channel whose connections are streams of a session; `stream` gives one on which nothing is read yet."""
 
-    def __init__(self, stream: Callable[[], Awaitable[asyncio.Transport]], tls: ssl.SSLContext | None) -> None:
+    def __init__(
+        self,
+        stream: Callable[[], Awaitable[asyncio.Transport]],
+        tls: ssl.SSLContext | None,
+        timeout: float | None = None,
+    ) -> None:
         super().__init__(**channel_options(tls))
         self._stream = stream
         self._first: asyncio.Transport | None = None
         self._tls = tls
+        self._timeout = handshake_seconds(timeout)
 
     async def connect(self, first: asyncio.Transport) -> None:
         """Connect now, on this stream. Raises OSError."""
@@ -233,7 +243,7 @@ class _StreamChannel(Channel):
             _begin(transport, link)
             return link
         shaken = asyncio.get_running_loop().create_future()
-        _begin(transport, _over_tls(link, self._tls, shaken))
+        _begin(transport, _over_tls(link, self._tls, shaken, self._timeout))
         try:
             await shaken
         except BaseException:
@@ -256,20 +266,23 @@ def _begin(transport: asyncio.Transport, protocol: asyncio.BaseProtocol) -> None
 
 
 def _over_tls(
-    protocol: asyncio.BaseProtocol, context: ssl.SSLContext, shaken: asyncio.Future[None], *, server_side: bool = False
+    protocol: asyncio.BaseProtocol,
+    context: ssl.SSLContext,
+    shaken: asyncio.Future[None],
+    timeout: float = HANDSHAKE_SECONDS,
+    *,
+    server_side: bool = False,
 ) -> SSLProtocol:
     """What a loop puts between a transport and `protocol`; `shaken` hears when the handshake is over."""
-    from ..tls import NAME
-
     hostname = None if server_side else NAME
-    return SSLProtocol(asyncio.get_running_loop(), protocol, context, shaken, server_side, hostname)
+    loop = asyncio.get_running_loop()
+    limit: Any = timeout     # typeshed knows whole seconds only
+    return SSLProtocol(loop, protocol, context, shaken, server_side, hostname, ssl_handshake_timeout=limit)
 
 
 def _report(shaken: asyncio.Future[None]) -> None:
     """Nobody else would hear why a client was refused."""
     import ssl
-
-    from ..tls import explain
 
     error = shaken.exception()
     if isinstance(error, OSError):

@@ -2,12 +2,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ..core import broker as core
 from ..core.broker import AddressKnown
-from ..transport import Listener, listen
 from .broker import END_SECONDS, Broker, Served
 from .plugin_channel import channel_to
 from .plugin_server import PluginServer
@@ -17,38 +16,20 @@ if TYPE_CHECKING:
 
     from grpclib import client
 
-    from ..core.environ import PluginEnvironment
     from ..plugin import Servicer
+    from ..reach import Reach
+    from ..transport import Listener
 
 __all__ = ["PlainBroker"]
 
-Translation = Callable[[str, str], tuple[str, str]]
-"""Of a network and an address."""
-
 
 class PlainBroker(Broker):
-    """`environment` says where to listen, as for the plugin itself.
+    """`reach` says how the two sides come to each other."""
 
-    `server_tls` is for the connections that are accepted, `client_tls` for those that are dialled.
-    `to_peer` and `from_peer` are for a host whose plugin has other names for the same addresses.
-    """
-
-    def __init__(
-        self,
-        environment: PluginEnvironment,
-        *,
-        server_tls: ssl.SSLContext | None = None,
-        client_tls: ssl.SSLContext | None = None,
-        to_peer: Translation = lambda network, address: (network, address),
-        from_peer: Translation = lambda network, address: (network, address),
-    ) -> None:
+    def __init__(self, reach: Reach) -> None:
         self._plain = core.PlainBroker()
         super().__init__(self._plain)
-        self._environment = environment
-        self._server_tls = server_tls
-        self._client_tls = client_tls
-        self._to_peer = to_peer
-        self._from_peer = from_peer
+        self._reach = reach
 
     def accept(self, service_id: int) -> Listener:
         """A listener that the other side is told of, for one dial that begins within five seconds.
@@ -56,18 +37,15 @@ class PlainBroker(Broker):
         It is the caller's, and bare: without TLS, whatever the plugin's own connection has.
         Raises PluginLostError if the broker is closed, ConfigError where nothing can listen.
         """
-        listener = listen(self._environment)
-        try:
-            self._plain.send_conn_info(service_id, *self._to_peer(listener.network, listener.address))
-        except BaseException:
-            listener.close()
-            raise
-        self._advance()
-        return listener
+        def announce(network: str, address: str) -> None:
+            self._plain.send_conn_info(service_id, network, address)
+            self._advance()
+
+        return self._reach.listen(announce)
 
     def accept_and_serve(self, service_id: int, servicers: Iterable[Servicer]) -> Served:
         server = PluginServer(servicers)
-        served = _PlainServed(self, service_id, server, self.accept(service_id), self._server_tls)
+        served = _PlainServed(self, service_id, server, self.accept(service_id), self._reach.server_tls)
         self._served.add(served)
         return served
 
@@ -75,7 +53,7 @@ class PlainBroker(Broker):
         """As the base class says; the channel connects at its first call."""
         outcome = await self._ask(service_id)
         assert isinstance(outcome, AddressKnown)
-        return channel_to(*self._from_peer(outcome.network, outcome.address), tls=self._client_tls)
+        return channel_to(*self._reach.from_peer(outcome.network, outcome.address), tls=self._reach.client_tls)
 
 
 class _PlainServed(Served):

@@ -124,7 +124,8 @@ class ClientLink(Link[ClientConnection]):
         self._others.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if isinstance(exc, SSLError):       # what TLS 1.3 has to say of us comes after the handshake
+        # What TLS 1.3 has to say of us comes after the handshake. Other words than the system's are a session's.
+        if isinstance(exc, SSLError) or (isinstance(exc, OSError) and exc.errno is None):
             for stream in self._streams.values():
                 refusal = StreamTerminatedError("Connection lost")
                 refusal.__cause__ = exc

@@ -63,7 +63,7 @@ def as_coroutine(
         except asyncio.CancelledError:
             call.end(True)
             raise
-        except Exception as error:
+        except Exception as error:  # the border: an author's code may raise anything, and a call ends with a status
             if not call.trailers:
                 raise
             status = status_of(error)

@@ -21,26 +21,21 @@ if TYPE_CHECKING:
 __all__ = ["PluginConnection", "connect"]
 
 
-async def connect(endpoint: Endpoint) -> PluginConnection:
-    """Connect to a plugin. That nobody listens there is told by the first call, as by upstream.
+async def connect(endpoint: Endpoint, timeout: float | None = None) -> PluginConnection:
+    """Connect to a plugin, which has `timeout` seconds for a TLS handshake, or those of `channel_to`.
 
+    That nobody listens there is told by the first call, as by upstream.
     Raises PluginLostError in multiplexed mode, where upstream does too.
     """
     if endpoint.line.multiplex:
-        return await _connect_multiplexed(endpoint)
+        return await _connect_multiplexed(endpoint, timeout)
 
     def make_broker() -> Broker:
         from .broker_plain import PlainBroker  # with a server: most hosts have none
 
-        return PlainBroker(
-            endpoint.environment,
-            server_tls=endpoint.server_tls,
-            client_tls=endpoint.client_tls,
-            to_peer=endpoint.host_to_plugin,
-            from_peer=endpoint.plugin_to_host,
-        )
+        return PlainBroker(endpoint.reach)
 
-    channel = channel_to(endpoint.line.network, endpoint.line.address, tls=endpoint.client_tls)
+    channel = channel_to(endpoint.line.network, endpoint.line.address, tls=endpoint.client_tls, timeout=timeout)
     return PluginConnection(channel, make_broker)
 
 
@@ -91,10 +86,10 @@ class PluginConnection:
                 await session.wait_closed()
 
 
-async def _connect_multiplexed(endpoint: Endpoint) -> PluginConnection:
+async def _connect_multiplexed(endpoint: Endpoint, timeout: float | None) -> PluginConnection:
     from .broker_mux import MultiplexedBroker, connect_session
 
     broker = MultiplexedBroker(server_tls=endpoint.server_tls, client_tls=endpoint.client_tls)
     session = await connect_session(endpoint.line.network, endpoint.line.address)
     accepting = broker.start(session)
-    return PluginConnection(broker.main_channel(), lambda: broker, (session, accepting))
+    return PluginConnection(broker.main_channel(timeout), lambda: broker, (session, accepting))

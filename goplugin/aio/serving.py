@@ -8,16 +8,20 @@ import signal
 import sys
 import time
 from collections.abc import AsyncGenerator, Callable
-from typing import TYPE_CHECKING
+from concurrent.futures import CancelledError
+from typing import TYPE_CHECKING, cast
 
 from ..core.environ import PluginEnvironment
-from ..plugin import GRPCServer
+from ..plugin import GRPCServer, is_coroutine
 from ..services import ReflectionService
 from ..serving import END_SECONDS, HOST_WATCH_SECONDS, prepare
+from ..shutdown import ShutdownHook
 from .plugin_server import PluginServer
 from .services import BrokerService, ControllerService, HealthService, StdioService
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from ..core.reattach import ReattachConfig
     from ..credentials import Credentials
     from ..serving import Announce, ServeConfig, Serving
@@ -56,9 +60,10 @@ def make_broker(environment: PluginEnvironment, credentials: Credentials) -> Bro
         from .broker_mux import MultiplexedBroker
 
         return MultiplexedBroker(server_tls=credentials.server, client_tls=credentials.client)
+    from ..reach import Reach
     from .broker_plain import PlainBroker
 
-    return PlainBroker(environment, server_tls=credentials.server, client_tls=credentials.client)
+    return PlainBroker(Reach(environment, credentials.server, credentials.client))
 
 
 def run(serving: Serving, announce: Announce) -> None:
@@ -82,17 +87,22 @@ async def _run(serving: Serving, announce: Announce) -> None:
 async def running(serving: Serving, stop: Callable[[], object]) -> AsyncGenerator[Listener]:
     """A context whose body runs while the plugin is served; `stop` is called when the host says Shutdown."""
     serving.output.buffer.writer_is_stuck = _StuckLoop(asyncio.get_running_loop())
+    run_shutdown_hook = _shutdown_hook(serving)
     stdio = StdioService(serving.output.buffer)
     broker = serving.server.taken_broker
     if broker is None and serving.environment.multiplex:
         broker = make_broker(serving.environment, serving.credentials)
 
-    async def deliver_output() -> None:
-        await asyncio.to_thread(serving.output.stop)
+    def end_output() -> None:
+        run_shutdown_hook()
+        serving.output.stop()
+
+    async def wind_up() -> None:
+        await asyncio.to_thread(end_output)
         await stdio.wait_sent(END_SECONDS)
 
     with serving.listen() as listener:
-        services = [HealthService(), BrokerService(broker), ControllerService(deliver_output, stop), stdio]
+        services = [HealthService(), BrokerService(broker), ControllerService(wind_up, stop), stdio]
         servicers = [*services, *serving.server.servicers]
         server = PluginServer([ReflectionService(servicers), *servicers])
         connection = await _accept(serving, listener, server, broker, stop)
@@ -101,12 +111,26 @@ async def running(serving: Serving, stop: Callable[[], object]) -> AsyncGenerato
         finally:
             # First, because a host may lose its patience and kill: nobody new is to come any more.
             listener.withdraw()
-            await deliver_output()
+            await wind_up()
             if broker is not None:
                 await broker.close()
             await server.end(END_SECONDS)
             if connection is not None:
                 await connection.close()
+
+
+def _shutdown_hook(serving: Serving) -> Callable[[], None]:
+    """What the plugin's author has to do before the end, for a thread; a coroutine of it runs in this loop."""
+    function = serving.on_shutdown
+    if function is None:
+        return lambda: None
+    loop = asyncio.get_running_loop()
+
+    def run_in_loop() -> None:
+        with contextlib.suppress(CancelledError):       # its time is over, and so is the loop
+            asyncio.run_coroutine_threadsafe(cast("Coroutine[object, object, object]", function()), loop).result()
+
+    return ShutdownHook(run_in_loop if is_coroutine(function) else function, serving.grace).run
 
 
 async def _accept(

@@ -109,9 +109,10 @@ class MultiplexedBroker(Broker):
         arguments = (session, main, on_end)
         threading.Thread(target=self._run, args=arguments, name="goplugin-mux-accept", daemon=True).start()
 
-    def main_channel(self) -> Channel:
+    def main_channel(self, timeout: float | None = None) -> Channel:
         """The host's side: another connection to the plugin's main server; not while a dial is under way.
 
+        The plugin has `timeout` seconds for a TLS handshake, or those of `channel_to`.
         Raises PluginLostError if the session is over, or the plugin is none whom the context trusts.
         """
         assert self._session is not None
@@ -119,7 +120,7 @@ class MultiplexedBroker(Broker):
             stream = self._session.open()
         except ConnectionError as error:
             raise PluginLostError(f"connection error: {error}") from error
-        return _channel_over(stream, "main", self._client_tls)
+        return _channel_over(stream, "main", self._client_tls, timeout)
 
     def end(self, served: Served) -> None:
         """It takes no more streams."""
@@ -191,10 +192,12 @@ def _next_stream(session: Session) -> MuxStream | None:
         return None
 
 
-def _channel_over(stream: MuxStream, name: str, tls: ssl.SSLContext | None) -> Channel:
+def _channel_over(
+    stream: MuxStream, name: str, tls: ssl.SSLContext | None, timeout: float | None = None
+) -> Channel:
     from .channel import channel_over  # not at the start of a plugin that may never dial
 
     try:
-        return channel_over(stream, tls=tls)
+        return channel_over(stream, tls=tls, timeout=timeout)
     except OSError as error:
         raise PluginLostError(f"connection error: dial {name}: {error.strerror or error}") from error

@@ -2,52 +2,31 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ..core import broker as core
 from ..core.broker import AddressKnown
 from ..core.errors import PluginLostError
-from ..transport import Listener, listen
 from .broker import END_SECONDS, Broker, Served
 from .server import Server
 
 if TYPE_CHECKING:
-    import ssl
-
-    from ..core.environ import PluginEnvironment
     from ..plugin import Servicer
+    from ..reach import Reach
+    from ..transport import Listener
     from .channel import Channel
 
 __all__ = ["PlainBroker"]
 
-Translation = Callable[[str, str], tuple[str, str]]
-"""Of a network and an address."""
-
 
 class PlainBroker(Broker):
-    """`environment` says where to listen, as for the plugin itself.
+    """`reach` says how the two sides come to each other."""
 
-    `server_tls` is for the connections that are accepted, `client_tls` for those that are dialled.
-    `to_peer` and `from_peer` are for a host whose plugin has other names for the same addresses.
-    """
-
-    def __init__(
-        self,
-        environment: PluginEnvironment,
-        *,
-        server_tls: ssl.SSLContext | None = None,
-        client_tls: ssl.SSLContext | None = None,
-        to_peer: Translation = lambda network, address: (network, address),
-        from_peer: Translation = lambda network, address: (network, address),
-    ) -> None:
+    def __init__(self, reach: Reach) -> None:
         self._plain = core.PlainBroker()
         super().__init__(self._plain)
-        self._environment = environment
-        self._server_tls = server_tls
-        self._client_tls = client_tls
-        self._to_peer = to_peer
-        self._from_peer = from_peer
+        self._reach = reach
 
     def accept(self, service_id: int) -> Listener:
         """A listener that the other side is told of, for one dial that begins within five seconds.
@@ -55,18 +34,15 @@ class PlainBroker(Broker):
         It is the caller's, and bare: without TLS, whatever the plugin's own connection has.
         Raises PluginLostError if the broker is closed, ConfigError where nothing can listen.
         """
-        listener = listen(self._environment)
-        try:
+        def announce(network: str, address: str) -> None:
             with self._changed:
-                self._plain.send_conn_info(service_id, *self._to_peer(listener.network, listener.address))
+                self._plain.send_conn_info(service_id, network, address)
                 self._changed.notify_all()
-        except BaseException:
-            listener.close()
-            raise
-        return listener
+
+        return self._reach.listen(announce)
 
     def accept_and_serve(self, service_id: int, servicers: Iterable[Servicer]) -> Served:
-        served = _PlainServed(self, service_id, Server(servicers, tls=self._server_tls))
+        served = _PlainServed(self, service_id, Server(servicers, tls=self._reach.server_tls))
         with self._changed:
             self._served.add(served)
         try:
@@ -81,7 +57,7 @@ class PlainBroker(Broker):
         from .channel import channel_to  # not at the start of a plugin that may never dial
 
         assert isinstance(outcome, AddressKnown)
-        return channel_to(*self._from_peer(outcome.network, outcome.address), tls=self._client_tls)
+        return channel_to(*self._reach.from_peer(outcome.network, outcome.address), tls=self._reach.client_tls)
 
 
 class _PlainServed(Served):

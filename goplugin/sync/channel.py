@@ -24,24 +24,27 @@ if TYPE_CHECKING:
 __all__ = ["Channel", "channel_over", "channel_to"]
 
 
-def channel_to(network: str, address: str, *, tls: ssl.SSLContext | None = None) -> Channel:
+def channel_to(
+    network: str, address: str, *, tls: ssl.SSLContext | None = None, timeout: float | None = None
+) -> Channel:
     """A channel to the address of a handshake line, with `tls` to a server whose certificate is for NAME.
 
+    The server has `timeout` seconds for the TLS handshake, or twenty, whichever is less.
     Raises PluginLostError if nobody listens there, or nobody whom the context trusts.
     """
     try:
-        return channel_over(connect(network, address), tls=tls)
+        return channel_over(connect(network, address), tls=tls, timeout=timeout)
     except OSError as error:
         raise PluginLostError(f"connection error: dial {network} {address}: {error.strerror or error}") from error
 
 
-def channel_over(stream: Stream, *, tls: ssl.SSLContext | None = None) -> Channel:
+def channel_over(stream: Stream, *, tls: ssl.SSLContext | None = None, timeout: float | None = None) -> Channel:
     """A channel over this stream, which is the channel's from now on; as `channel_to`, but raises OSError."""
     if tls is not None:
-        from ..tls import NAME
+        from ..tls import NAME, handshake_seconds
         from .tls import wrap  # not before somebody needs it: it imports ssl
 
-        stream = wrap(stream, tls, server_hostname=NAME)
+        stream = wrap(stream, tls, server_hostname=NAME, timeout=handshake_seconds(timeout))
     channel = Channel(stream, scheme="http" if tls is None else "https")
     watch(channel)
     return channel

@@ -126,7 +126,7 @@ class Client(ClientBase):
             raise self._too_late(process) from None
 
     def _connect(self, endpoint: Endpoint) -> None:
-        self._connection = connect(endpoint)
+        self._connection = connect(endpoint, self._config.start_timeout)
         arguments = (self._connection.output,)
         self._stdio = threading.Thread(target=self._sync_output, args=arguments, name="goplugin-stdio", daemon=True)
         self._stdio.start()

@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 __all__ = ["PluginConnection", "connect"]
 
 
-def connect(endpoint: Endpoint) -> PluginConnection:
-    """Connect to a plugin. That nobody listens there is told by the first call, as by upstream.
+def connect(endpoint: Endpoint, timeout: float | None = None) -> PluginConnection:
+    """Connect to a plugin, which has `timeout` seconds for a TLS handshake, or those of `channel_to`.
 
+    That nobody listens there is told by the first call, as by upstream.
     Raises PluginLostError in multiplexed mode, where upstream does too.
     """
-    return _connect_multiplexed(endpoint) if endpoint.line.multiplex else _connect_plain(endpoint)
+    return _connect_multiplexed(endpoint, timeout) if endpoint.line.multiplex else _connect_plain(endpoint, timeout)
 
 
 class PluginConnection:
@@ -81,40 +82,35 @@ class PluginConnection:
             self._session.close()
 
 
-def _connect_plain(endpoint: Endpoint) -> PluginConnection:
+def _connect_plain(endpoint: Endpoint, timeout: float | None) -> PluginConnection:
     line, tls = endpoint.line, endpoint.client_tls
 
     def make_broker() -> Broker:
         from .broker_plain import PlainBroker  # with a server: most hosts have none
 
-        return PlainBroker(
-            endpoint.environment,
-            server_tls=endpoint.server_tls,
-            client_tls=tls,
-            to_peer=endpoint.host_to_plugin,
-            from_peer=endpoint.plugin_to_host,
-        )
+        return PlainBroker(endpoint.reach)
 
     try:
-        channel = channel_to(line.network, line.address, tls=tls)
+        channel = channel_to(line.network, line.address, tls=tls, timeout=timeout)
     except PluginLostError as error:
         nobody = _NoChannel(error)
         return PluginConnection(nobody, nobody, make_broker)
     try:
-        output = channel_to(line.network, line.address, tls=tls)
+        output = channel_to(line.network, line.address, tls=tls, timeout=timeout)
     except PluginLostError:
         output = channel
     return PluginConnection(channel, output, make_broker)
 
 
-def _connect_multiplexed(endpoint: Endpoint) -> PluginConnection:
+def _connect_multiplexed(endpoint: Endpoint, timeout: float | None) -> PluginConnection:
     from .broker_mux import MultiplexedBroker, connect_session
 
     session = connect_session(endpoint.line.network, endpoint.line.address)
     try:
         broker = MultiplexedBroker(server_tls=endpoint.server_tls, client_tls=endpoint.client_tls)
         broker.start(session)
-        return PluginConnection(broker.main_channel(), broker.main_channel(), lambda: broker, session)
+        channel = broker.main_channel(timeout)
+        return PluginConnection(channel, broker.main_channel(timeout), lambda: broker, session)
     except BaseException:
         session.close()
         raise

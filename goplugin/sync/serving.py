@@ -9,7 +9,8 @@ from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING
 
 from ..core.environ import PluginEnvironment
-from ..plugin import GRPCServer
+from ..core.errors import ConfigError
+from ..plugin import GRPCServer, is_coroutine
 from ..services import ReflectionService
 from ..serving import END_SECONDS, HOST_WATCH_SECONDS, prepare, serve_with
 from .server import Server
@@ -33,7 +34,7 @@ def serve(config: ServeConfig) -> None:
     Raises ConfigError for a configuration that cannot be served, coroutine functions among the methods included, and
     for a place where nothing can listen.
     """
-    serve_with(config, _new_server, lambda server: run)
+    serve_with(config, _new_server, lambda serving: run)
 
 
 @contextlib.contextmanager
@@ -57,9 +58,10 @@ def make_broker(environment: PluginEnvironment, credentials: Credentials) -> Bro
         from .broker_mux import MultiplexedBroker
 
         return MultiplexedBroker(server_tls=credentials.server, client_tls=credentials.client)
+    from ..reach import Reach
     from .broker_plain import PlainBroker
 
-    return PlainBroker(environment, server_tls=credentials.server, client_tls=credentials.client)
+    return PlainBroker(Reach(environment, credentials.server, credentials.client))
 
 
 def run(serving: Serving, announce: Announce) -> None:
@@ -89,17 +91,19 @@ def run(serving: Serving, announce: Announce) -> None:
 @contextlib.contextmanager
 def _running(serving: Serving, stop: Callable[[], object]) -> Generator[Listener]:
     """A context whose body runs while the plugin is served; `stop` is called when the host says Shutdown."""
+    run_shutdown_hook = _shutdown_hook(serving)
     stdio = StdioService(serving.output.buffer)
     broker = serving.server.taken_sync_broker
     if broker is None and serving.environment.multiplex:
         broker = make_broker(serving.environment, serving.credentials)
 
-    def deliver_output() -> None:
+    def wind_up() -> None:
+        run_shutdown_hook()
         serving.output.stop()
         stdio.wait_sent(END_SECONDS)
 
     with serving.listen() as listener:
-        services = [HealthService(), BrokerService(broker), ControllerService(deliver_output, stop), stdio]
+        services = [HealthService(), BrokerService(broker), ControllerService(wind_up, stop), stdio]
         servicers = [*services, *serving.server.servicers]
         server = Server([ReflectionService(servicers), *servicers], tls=serving.credentials.server)
         connection = _accept(serving, listener, server, broker, stop)
@@ -108,12 +112,23 @@ def _running(serving: Serving, stop: Callable[[], object]) -> Generator[Listener
         finally:
             # First, because a host may lose its patience and kill: nobody new is to come any more.
             listener.withdraw()
-            deliver_output()
+            wind_up()
             if broker is not None:
                 broker.close()
             server.stop(END_SECONDS)
             if connection is not None:
                 connection.close()
+
+
+def _shutdown_hook(serving: Serving) -> Callable[[], None]:
+    """What the plugin's author has to do before the end. Raises ConfigError for a coroutine function."""
+    if serving.on_shutdown is None:
+        return lambda: None
+    if is_coroutine(serving.on_shutdown):
+        raise ConfigError("on_shutdown is a coroutine function, and this plugin is served by the blocking runtime")
+    from ..shutdown import ShutdownHook  # few plugins have one
+
+    return ShutdownHook(serving.on_shutdown, serving.grace).run
 
 
 def _accept(

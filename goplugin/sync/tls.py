@@ -16,16 +16,13 @@ import threading
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from ..tls import explain
+from ..tls import HANDSHAKE_SECONDS, explain
 from .stream import NOW, READ_SIZE, TICK
 
 if TYPE_CHECKING:
     from .stream import Stream
 
-__all__ = ["HANDSHAKE_SECONDS", "TLSStream", "wrap"]
-
-HANDSHAKE_SECONDS = 20.0
-"""What the peer has for the handshake: as long as grpc-go gives a server to connect."""
+__all__ = ["TLSStream", "wrap"]
 
 _WRITE_SIZE = 64 * 1024     # bytes that are encrypted at a time
 _SIZE = (READ_SIZE,)

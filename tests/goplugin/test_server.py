@@ -187,6 +187,7 @@ def test_stdout_carries_nothing_but_the_line(launch: Callable[..., Plugin]) -> N
 VERSIONED = """
 class Versioned(ProbePlugin):
     def __init__(self, version):
+        super().__init__()
         self.version = version
     def grpc_server(self, server):
         NAMESPACE["VERSION"] = self.version

@@ -14,6 +14,8 @@ from goplugin.core.errors import ConfigError
 from goplugin.credentials import Credentials
 from goplugin.plugin import GRPCServer, Method, Streams
 from goplugin.server import _new_server, _runtime_for
+from goplugin.serving import Serving
+from goplugin.stdio import OutputCapture
 
 from .harness import PLUGINS, SECONDS
 from .plugins.contract import HANDSHAKE, Text
@@ -57,6 +59,11 @@ async def coroutine(stream: object) -> None:
     pass
 
 
+def serving(server: GRPCServer, **changes: Any) -> Serving:
+    values = (PluginEnvironment(), 1, server, Credentials(), OutputCapture())
+    return Serving(*values, outlive_host=False, network=None, **changes)
+
+
 class Callable:
     def __call__(self, request: Text, context: object) -> Text:
         return request
@@ -76,7 +83,12 @@ def test_one_coroutine_makes_it_asyncio(servicers: list[Servicer], runtime: str)
     for servicer in servicers:
         server.add_service(servicer)
 
-    assert _runtime_for(server).__module__ == runtime
+    assert _runtime_for(serving(server)).__module__ == runtime
+
+
+@pytest.mark.parametrize(("hook", "runtime"), [(print, "goplugin.sync.serving"), (coroutine, "goplugin.aio.serving")])
+def test_what_is_done_at_the_end_may_be_a_coroutine_too(hook: Any, runtime: str) -> None:
+    assert _runtime_for(serving(GRPCServer(), on_shutdown=hook)).__module__ == runtime
 
 
 def test_a_broker_decides_the_runtime_before_the_methods_do() -> None:
@@ -86,7 +98,7 @@ def test_a_broker_decides_the_runtime_before_the_methods_do() -> None:
             server.add_service(Servicer(method))
             assert getattr(server, take)
 
-            assert _runtime_for(server).__module__ == runtime
+            assert _runtime_for(serving(server)).__module__ == runtime
 
 
 @pytest.fixture

@@ -3,11 +3,16 @@ from __future__ import annotations
 
 import ssl
 import time
+from pathlib import Path
 from typing import NamedTuple
 
+from goplugin.core.certificate import pem
 from goplugin.tls import NAME, KeyPair, client_context, make_certificate, server_context
 
-__all__ = ["EXPIRED", "HOST", "PLUGIN", "STRANGER", "Outcome", "host_dials", "shake", "without_certificate"]
+__all__ = [
+    "EXPIRED", "HOST", "PLUGIN", "STRANGER",
+    "Outcome", "host_dials", "plugin_files", "shake", "without_certificate",
+]
 
 _DAY = 86400.0
 _NOW = time.time()
@@ -58,3 +63,11 @@ def without_certificate(peer: KeyPair) -> ssl.SSLContext:
     context.set_alpn_protocols(["h2"])
     context.load_verify_locations(cadata=peer.certificate)
     return context
+
+
+def plugin_files(directory: Path) -> tuple[str, str]:
+    """Paths for a plugin with TLS of its own: PLUGIN's certificate with its key, and HOST's certificate."""
+    own, peer = directory / "own.pem", directory / "peer.pem"
+    own.write_text(PLUGIN.pem + pem("EC PRIVATE KEY", PLUGIN.private_key))
+    peer.write_text(HOST.pem)
+    return str(own), str(peer)

@@ -15,6 +15,7 @@ from . import gopeers
 from .driver import JSHost
 from .judges import Judges, build_judges
 from .upstream import UpstreamExamples, build_upstream
+from .wasm_guests import WasmGuests, build_guests
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,6 +45,12 @@ def judges() -> Judges:
 def upstream() -> UpstreamExamples:
     """The examples of the go-plugin module, likewise."""
     return _built(build_upstream)
+
+
+@pytest.fixture(scope="session")
+def guests() -> WasmGuests:
+    """Plugins as WebAssembly, and a host for them, likewise."""
+    return _built(build_guests)
 
 
 def _built(build: Callable[[], T]) -> T:

@@ -1,6 +1,6 @@
-"""A Go host as a Python object: the programs jshost, kvhost and counterhost, with one plugin that they launched.
+"""A Go host as a Python object: the programs jshost and kvhost, with one plugin that they launched.
 
-Source of the commands: go/drive/drive.go, and main.go of go/jshost, go/kvhost and go/counterhost.
+Source of the commands: go/drive/drive.go, and main.go of go/jshost and go/kvhost.
 """
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-__all__ = ["CounterHost", "GoHost", "HostError", "JSHost", "KVHost"]
+__all__ = ["GoHost", "HostError", "JSHost", "KVHost"]
 
 _END_SECONDS = 10.0
 
@@ -146,14 +146,4 @@ class KVHost(GoHost):
         self.call("put", key=key, value=value)
 
     def get(self, key: str) -> str:
-        return self.call("get", key=key)
-
-
-class CounterHost(GoHost):
-    """counterhost: a host of counters, which adds for them."""
-
-    def put(self, key: str, value: int) -> None:
-        self.call("put", key=key, value=value)
-
-    def get(self, key: str) -> int:
         return self.call("get", key=key)

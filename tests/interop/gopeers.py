@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["GoPeers", "GoUnavailableError", "build", "build_module"]
+__all__ = ["GoPeers", "GoUnavailableError", "build", "build_module", "go_environment"]
 
 SOURCES = Path(__file__).parent / "go"
 CACHE = Path(__file__).parents[2] / ".cache"
@@ -23,8 +23,6 @@ BIN = CACHE / "go" / "bin"
 class GoPeers(NamedTuple):
     """The executables; each program's main.go says what it does."""
 
-    counterhost: Path
-    counterplugin: Path
     jshost: Path
     jsplugin: Path
     kvhost: Path
@@ -32,6 +30,7 @@ class GoPeers(NamedTuple):
     matrixhost: Path
     matrixplugin: Path
     probe: Path
+    soakhost: Path
     yamuxpeer: Path
 
 
@@ -54,7 +53,7 @@ def build_module(sources: Path, packages: str, directory: Path, programs: Sequen
     go = shutil.which("go")
     if go is None:
         raise GoUnavailableError("there is no go command")
-    environment = _environment()
+    environment = go_environment()
     download = subprocess.run([go, "mod", "download"], cwd=sources, env=environment, capture_output=True, text=True)
     if download.returncode != 0:
         raise GoUnavailableError("go mod download: " + download.stderr.strip().rpartition("\n")[2])
@@ -71,7 +70,7 @@ def _digest(sources: Path) -> str:
     return digest.hexdigest()
 
 
-def _environment() -> dict[str, str]:
+def go_environment() -> dict[str, str]:
     """The machine's environment, without what would make two machines build differently or write outside the tree."""
     home_config = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
     return {

@@ -24,17 +24,22 @@ from tests.goplugin.harness import Sink
 from .driver import GoHost, HostError
 from .plugins.matrix import HANDSHAKE, AsyncMatrix, Matrix
 
-__all__ = ["VERSIONS", "AsyncioHost", "BlockingHost", "GoMatrixHost", "MatrixHost"]
+__all__ = [
+    "VERSIONS",
+    "AsyncMatrixPlugin", "AsyncioHost", "BlockingHost", "GoMatrixHost", "MatrixHost", "MatrixPlugin",
+]
 
 VERSIONS = (1, 2, 4)
 """What every host offers."""
 
 SECONDS = 10.0
 
+
 class MatrixHost(Protocol):
     """A context whose body runs with the plugin launched; at its end the plugin is gone. Errors are HostError.
 
     `grace_ms`: what a plugin has to end by itself when it is killed; a Go host knows no other value.
+    `exit_code`: the plugin's, once it has been killed; a Go host does not tell.
     """
 
     grace_ms: int
@@ -56,6 +61,9 @@ class MatrixHost(Protocol):
     def kill(self) -> int: ...
 
     @property
+    def exit_code(self) -> int | None: ...
+
+    @property
     def running(self) -> ReattachConfig: ...
 
     def detach(self) -> None: ...
@@ -65,6 +73,7 @@ class GoMatrixHost(GoHost):
     """`options` are the names of the flags."""
 
     grace_ms = 2000
+    exit_code = None
 
     def __init__(
         self,
@@ -177,6 +186,10 @@ class _PythonHost(ABC):
         self._get(self._client.kill(grace=self.grace_ms / 1000))
         assert self._client.exited
         return round((time.monotonic() - start) * 1000)
+
+    @property
+    def exit_code(self) -> int | None:
+        return self._client.exit_code
 
     @property
     def running(self) -> ReattachConfig:

@@ -1,6 +1,6 @@
 """Brokers in multiplexed mode, each runtime's with the other's and with the published go-plugin module's.
 
-Every plugin is a process; the sides are put together by hand here, before any client or server is about them.
+Every plugin is a process, as its author writes it; the hosts are put together by hand, before any client is about them.
 """
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ PLUGINS = pytest.mark.parametrize("peer", ["sync", "aio", pytest.param("go", mar
 
 
 def python_plugin(runtime: str) -> tuple[str, ...]:
-    return (sys.executable, "-m", "tests.interop.plugins.matrix_mux", runtime)
+    return (sys.executable, "-m", "tests.interop.plugins.matrix_served", runtime)
 
 
 class Plugin(NamedTuple):

@@ -133,6 +133,29 @@ def test_a_plugin_ends_when_its_host_was_killed(go: GoPeers, command: list[str |
         os.close(plugin)
 
 
+BINARY = '''
+from jsbridge.sdk import Module, serve_module
+
+module = Module("plugin:binary")
+
+@module.function
+def reverse(data: bytes) -> bytes:
+    return data[::-1]
+
+serve_module(module)
+'''
+
+
+@requirement("ow.bytes")
+def test_bytes_are_base64_text_for_a_go_host(go: GoPeers, tmp_path: Path) -> None:
+    plugin = tmp_path / "binary.py"
+    plugin.write_text(BINARY)
+
+    with JSHost(go.jshost, *RUN, plugin) as host:
+        assert host.invoke("reverse", "AAH/") == "/wEA"
+        assert host.manifest()["capabilities"] == ["goplugin.bytes/1:reverse"]
+
+
 @requirement("gp.version.sets")
 def test_a_go_host_and_a_python_plugin_agree_on_the_highest_common_version(go: GoPeers) -> None:
     with KVHost(go.kvhost, *RUN, PLUGINS / "kv.py", "3", "1", "2", flags=["-versions", "2,1,4"]) as host:

@@ -14,7 +14,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
+from grpclib.exceptions import StreamTerminatedError
 
+from goplugin.core.errors import PluginLostError
 from goplugin.core.reattach import ReattachConfig
 from tests.goplugin.harness import nothing_left_behind, wait_for_exit
 from tests.support import requirement
@@ -167,9 +169,11 @@ def test_graceful_kill(peers: Peers) -> None:
     before = set(os.listdir(peers.tmpdir))
     with peers.launch() as host:
         host.call("offered", text="x")
+        host.call("callback", text="x")
 
         assert host.kill() < host.grace_ms
         assert wait_for_exit(host.plugin_pid, 0.0)
+        assert host.exit_code == (None if peers.host == "go" else 0)
     if peers.plugin != "go":
         assert set(os.listdir(peers.tmpdir)) <= before
 
@@ -193,14 +197,20 @@ def test_kill_of_a_hung_plugin(peers: Peers) -> None:
 @requirement("gp.crash")
 def test_crash_in_a_call(peers: Peers) -> None:
     """The call fails, the next one too, and the end is at once."""
+    before = set(os.listdir(peers.tmpdir))
     with peers.launch() as host:
-        with pytest.raises(HostError):
+        with pytest.raises(HostError) as of_the_call:
             host.call("exit", text="3")
-        with pytest.raises(HostError):
+        with pytest.raises(HostError) as of_the_next:
             host.ping()
 
         assert host.kill() < AT_ONCE_MS
         assert wait_for_exit(host.plugin_pid, 0.0)
+        assert host.exit_code == (None if peers.host == "go" else 3)
+    if peers.host != "go":
+        assert isinstance(of_the_call.value.__cause__, PluginLostError | StreamTerminatedError)
+        assert isinstance(of_the_next.value.__cause__, PluginLostError)
+        assert peers.plugin == "go" or set(os.listdir(peers.tmpdir)) <= before
 
 
 @requirement("gp.cookie")

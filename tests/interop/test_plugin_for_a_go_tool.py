@@ -1,16 +1,22 @@
 """docs/plugin-for-a-go-tool.md: the programs on that page, run as it says, by the tool that it names."""
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from goplugin import ReattachConfig
+from goplugin.sync import channel_to
+from tests.support import requirement
 
 from .conftest import ROOT
 from .upstream import UpstreamExamples
@@ -64,6 +70,21 @@ def test_the_whole_plugin_keeps_values_and_tells_the_tool_about_it(tool: Tool, d
     assert {"size=5", "@module=kv", "@caller=plugin.py:38"} < set(line.split())  # in any order: Go's maps have none
     assert (stored.stdout, tool("get", "hello").stdout) == ("", "world\n")
     assert tool("get", "nothing").stdout == "error: rpc error: code = NotFound desc = no such key: nothing\n"
+
+
+@requirement("us.debug")
+def test_the_whole_plugin_runs_in_a_terminal_for_hosts_that_attach(directory: Path) -> None:
+    (directory / "plugin.py").write_text(WHOLE)
+    command = [sys.executable, "-m", "goplugin", "run", "--debug", "plugin.py"]
+    with subprocess.Popen(command, cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as it:
+        assert it.stdout is not None
+        config = ReattachConfig.from_json(it.stdout.readline())
+        with contextlib.closing(channel_to(config.network, config.address)) as channel:
+            channel.unary("/proto.KV/Put", b"\n\x05hello\x12\x05world", timeout=20.0)
+        it.send_signal(signal.SIGINT)
+
+        assert it.wait(20.0) == 0
+    assert (directory / "kv.db").exists()
 
 
 def test_the_test_of_the_whole_plugin_passes(directory: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a host of ours asks of a plugin beyond calls, in either runtime: certificates, a broker, one connection for all.
+"""What a host of ours may do with a plugin that a Go host may not, or that the matrix does not ask of it.
 
 The plugin is Go's with the published module, or our own in either runtime.
 """
@@ -6,20 +6,17 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
-from grpclib.exceptions import StreamTerminatedError
 
 from goplugin import (
     Client,
     ClientConfig,
     ConfigError,
-    GRPCClient,
     GRPCPlugin,
     IncompatibleVersionError,
     PluginLostError,
@@ -27,19 +24,16 @@ from goplugin import (
     RemoteError,
     sync,
 )
-from goplugin.core.certificate import pem
 from goplugin.runner import CommandRunner
 from goplugin.tls import KeyPair, client_context, server_context
 from tests.goplugin.harness import Sink, asynchronous
 from tests.goplugin.sync.harness import cleanly
-from tests.goplugin.tls_support import HOST, PLUGIN, STRANGER
+from tests.goplugin.tls_support import HOST, PLUGIN, STRANGER, plugin_files
 from tests.support import requirement
 
 from .gopeers import GoPeers
-from .plugins.matrix import HANDSHAKE, AsyncMatrix, Matrix
-
-GRACE_SECONDS = 2.0
-FIVE_MEBIBYTES = b"x" * (5 << 20)
+from .matrix_hosts import AsyncMatrixPlugin, MatrixPlugin
+from .plugins.matrix import HANDSHAKE
 
 Configure = Callable[..., ClientConfig]
 
@@ -49,18 +43,6 @@ TRANSPORTS: dict[str, dict[str, Any]] = {
     "multiplex": {"multiplex": True},
     "both": {"auto_mtls": True, "multiplex": True},
 }
-OVER = pytest.mark.parametrize("transport", TRANSPORTS)
-
-
-class AsyncMatrixPlugin(GRPCPlugin):
-    def grpc_client(self, client: GRPCClient) -> AsyncMatrix:
-        return AsyncMatrix(client.channel, client.broker)
-
-
-class MatrixPlugin(GRPCPlugin):
-    def grpc_client(self, client: GRPCClient) -> Matrix:
-        return Matrix(client.channel, client.broker)
-
 
 @pytest.fixture(params=["sync", "aio", pytest.param("go", marks=pytest.mark.go)])
 def command(request: pytest.FixtureRequest) -> Sequence[str]:
@@ -89,110 +71,6 @@ def check_sockets(config: ClientConfig) -> None:
         for path in directory.iterdir():
             path.unlink()
     assert os.listdir(directory) == []
-
-
-# --- the blocking host -----------------------------------------------------------------------------------------------
-
-
-@requirement("gp.cross-language", "gp.tls.auto", "gp.broker.plain", "gp.broker.mux", "gp.broker.callback")
-@OVER
-@cleanly
-def test_a_blocking_host_and_its_plugin_serve_each_other(configure: Configure, transport: str) -> None:
-    config = configure(MatrixPlugin(), transport)
-    with sync.Client(config) as client:
-        matrix = client.dispense("matrix")
-        assert matrix.call("Echo", FIVE_MEBIBYTES) == FIVE_MEBIBYTES
-        for text in (b"one", b"two"):
-            assert matrix.call_back(text) == text
-            assert matrix.offered(text) == text
-        assert matrix.stream("Split", [b"a\nb"]) == [b"a", b"b"]
-        client.ping(timeout=5.0)
-        started = time.monotonic()
-
-    assert client.exit_code == 0
-    assert time.monotonic() - started < GRACE_SECONDS
-    check_sockets(config)
-
-
-@requirement("gp.grpc.stdio")
-@OVER
-@cleanly
-def test_a_blocking_host_gets_what_is_printed(configure: Configure, transport: str) -> None:
-    stdout, stderr = Sink(), Sink()
-    config = configure(MatrixPlugin(), transport, sync_stdout=stdout, sync_stderr=stderr)
-    with sync.Client(config) as client:
-        matrix = client.dispense("matrix")
-        matrix.call("Print", b"stdout to stdout\n")
-        matrix.call("Print", b"stderr to stderr\n")
-        stdout.wait("to stdout\n")
-        stderr.wait("to stderr\n")
-    check_sockets(config)
-
-
-@requirement("gp.crash")
-@OVER
-@cleanly
-def test_a_blocking_host_survives_a_crash(configure: Configure, transport: str) -> None:
-    config = configure(MatrixPlugin(), transport)
-    with sync.Client(config) as client:
-        matrix = client.dispense("matrix")
-        with pytest.raises(PluginLostError):
-            matrix.call("Exit", b"3")
-        with pytest.raises(PluginLostError):
-            client.ping(timeout=5.0)
-    check_sockets(config)
-
-
-# --- the asyncio host ------------------------------------------------------------------------------------------------
-
-
-@requirement("gp.cross-language", "gp.tls.auto", "gp.broker.plain", "gp.broker.mux", "gp.broker.callback")
-@OVER
-@asynchronous
-async def test_an_asyncio_host_and_its_plugin_serve_each_other(configure: Configure, transport: str) -> None:
-    config = configure(AsyncMatrixPlugin(), transport)
-    async with Client(config) as client:
-        matrix = await client.dispense("matrix")
-        assert await matrix.call("Echo", FIVE_MEBIBYTES) == FIVE_MEBIBYTES
-        for text in (b"one", b"two"):
-            assert await matrix.call_back(text) == text
-            assert await matrix.offered(text) == text
-        assert await matrix.stream("Split", [b"a\nb"]) == [b"a", b"b"]
-        await client.ping(timeout=5.0)
-        started = time.monotonic()
-
-    assert client.exit_code == 0
-    assert time.monotonic() - started < GRACE_SECONDS
-    check_sockets(config)
-
-
-@requirement("gp.grpc.stdio")
-@OVER
-@asynchronous
-async def test_an_asyncio_host_gets_what_is_printed(configure: Configure, transport: str) -> None:
-    stdout, stderr = Sink(), Sink()
-    config = configure(AsyncMatrixPlugin(), transport, sync_stdout=stdout, sync_stderr=stderr)
-    async with Client(config) as client:
-        matrix = await client.dispense("matrix")
-        await matrix.call("Print", b"stdout to stdout\n")
-        await matrix.call("Print", b"stderr to stderr\n")
-        await stdout.wait_for("to stdout\n")
-        await stderr.wait_for("to stderr\n")
-    check_sockets(config)
-
-
-@requirement("gp.crash")
-@OVER
-@asynchronous
-async def test_an_asyncio_host_survives_a_crash(configure: Configure, transport: str) -> None:
-    config = configure(AsyncMatrixPlugin(), transport)
-    async with Client(config) as client:
-        matrix = await client.dispense("matrix")
-        with pytest.raises((StreamTerminatedError, OSError)):
-            await matrix.call("Exit", b"3")
-        with pytest.raises(PluginLostError):
-            await client.ping(timeout=5.0)
-    check_sockets(config)
 
 
 # --- where a plugin listens ------------------------------------------------------------------------------------------
@@ -335,9 +213,7 @@ async def test_a_plugin_elsewhere_is_killed_with_what_runs_it(configure: Configu
 def secured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., ClientConfig]:
     """A host that trusts PLUGIN, and its plugin in a runtime, which trusts HOST."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    own, peer = tmp_path / "own.pem", tmp_path / "peer.pem"
-    own.write_text(PLUGIN.pem + pem("EC PRIVATE KEY", PLUGIN.private_key))
-    peer.write_text(HOST.pem)
+    files = plugin_files(tmp_path)
 
     def secured(plugin: GRPCPlugin, runtime: str, host: KeyPair = HOST, **options: Any) -> ClientConfig:
         contexts = {
@@ -346,7 +222,7 @@ def secured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Cl
         }
         return ClientConfig(
             handshake=HANDSHAKE._replace(protocol_version=1),
-            command=[sys.executable, "-m", "tests.interop.plugins.matrix_served", runtime, str(own), str(peer)],
+            command=[sys.executable, "-m", "tests.interop.plugins.matrix_served", runtime, *files],
             plugins={"matrix": plugin},
             **(contexts | options),
         )

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from grpclib.client import UnaryUnaryMethod
@@ -19,8 +20,9 @@ from goplugin.core.errors import PluginLostError
 from goplugin.core.handshake import HandshakeLine, parse_handshake
 from goplugin.sync.channel import Channel, channel_to
 from goplugin.tls import NAME, client_context, make_certificate
+from tests.goplugin.tls_support import plugin_files
 
-from .driver import HostError, KVHost
+from .driver import GoHost, HostError, KVHost
 from .gopeers import GoPeers
 from .plugins.kv import GET, HANDSHAKE, PUT, Message
 
@@ -119,22 +121,27 @@ def test_we_say_that_a_plugin_does_not_speak_tls(go: GoPeers, private_tmpdir: di
 # --- a Go host ---------------------------------------------------------------------------------------------------
 
 
-def kv_tls(runtime: str, whose: str) -> tuple[str, ...]:
-    return (sys.executable, "-m", "tests.interop.plugins.kv_tls", runtime, whose)
-
-
-@pytest.mark.parametrize("runtime", ["sync", "aio"])
-def test_a_go_host_trusts_us_and_we_trust_it(go: GoPeers, private_tmpdir: dict[str, str], runtime: str) -> None:
-    with KVHost(go.kvhost, *kv_tls(runtime, "own"), flags=["-automtls"], env=private_tmpdir) as host:
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param((sys.executable, "-m", "tests.interop.plugins.kv", "1"), id="sync"),
+        pytest.param((sys.executable, "-m", "tests.interop.plugins.imperative"), id="aio"),
+    ],
+)
+def test_a_go_host_trusts_us_and_we_trust_it(
+    go: GoPeers, private_tmpdir: dict[str, str], command: tuple[str, ...]
+) -> None:
+    with KVHost(go.kvhost, *command, flags=["-automtls"], env=private_tmpdir) as host:
         host.put("key", "value")
         assert host.get("key") == "value"
 
 
-def test_a_go_host_refuses_another_certificate_than_the_announced_one(
-    go: GoPeers, private_tmpdir: dict[str, str]
+def test_a_go_host_refuses_another_certificate_than_it_may_trust(
+    go: GoPeers, private_tmpdir: dict[str, str], tmp_path: Path
 ) -> None:
+    command = (sys.executable, "-m", "tests.interop.plugins.matrix_served", "sync", *plugin_files(tmp_path))
     with (
         pytest.raises(HostError, match="x509: certificate signed by unknown authority"),
-        KVHost(go.kvhost, *kv_tls("sync", "stranger"), flags=["-automtls"], env=private_tmpdir) as host,
+        GoHost(go.matrixhost, *command, flags=["-automtls"], env=private_tmpdir) as host,
     ):
-        host.put("key", "value")
+        host.call("echo", text="x")

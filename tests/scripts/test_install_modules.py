@@ -107,3 +107,15 @@ def test_the_directory_may_be_given_as_an_argument(tmp_path: Path) -> None:
 
 def test_python_sees_no_end_of_the_string_in_a_path_full_of_quotes() -> None:
     ast.parse(executable_text(SOURCE, "/''''/'python"))
+
+
+def test_a_module_in_webassembly_is_installed_under_the_name_hosts_look_for(tmp_path: Path) -> None:
+    summer = EXAMPLES.parent / "wasm" / "summer" / "summer.wat"
+
+    main([str(summer), "--dir", str(tmp_path)])
+    main([str(tmp_path / "goja-wasm-summer.wasm"), "--dir", str(tmp_path / "copy")])
+
+    (installed,), (copied,) = list(tmp_path.glob("*.wasm")), list((tmp_path / "copy").iterdir())
+    assert installed.name == copied.name == "goja-wasm-summer.wasm"
+    assert copied.read_bytes() == installed.read_bytes()
+    assert installed.read_bytes().startswith(b"\0asm")

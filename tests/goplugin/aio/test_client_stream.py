@@ -159,8 +159,18 @@ async def test_a_message_of_another_type_is_refused(pairing: Pairing) -> None:
 @every_pairing
 @asynchronous
 async def test_a_call_may_be_left_before_it_begins(pairing: Pairing) -> None:
-    async with connected(pairing, ECHO) as (_, _, stub), stub.Unary.open(timeout=60.0):
-        pass
+    taken: list[str] = []
+
+    async def take(stream: Any) -> None:
+        note = await stream.recv_message()
+        taken.append(note.text)
+        await stream.send_message(note)
+
+    async with connected(pairing, Probe(take)) as (_, _, stub):
+        async with stub.Unary.open(timeout=60.0):
+            pass
+        await stub.Unary(Note(text="the first that begins"))
+    assert taken == ["the first that begins"]
 
 
 @every_pairing

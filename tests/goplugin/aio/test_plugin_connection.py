@@ -16,6 +16,7 @@ from goplugin.core.environ import PluginEnvironment
 from goplugin.core.errors import PluginLostError
 from goplugin.core.handshake import HandshakeLine
 from goplugin.endpoint import Endpoint, HostCredentials
+from goplugin.reach import Reach
 from goplugin.transport import listen
 
 from ..harness import asynchronous, probe_config
@@ -35,7 +36,7 @@ async def echo(stream: Any) -> None:
 async def plugin(tmp_path: Path) -> AsyncIterator[tuple[PluginConnection, PlainBroker]]:
     """A connection to a server with a broker, and that broker."""
     environment = PluginEnvironment(socket_dir=str(tmp_path))
-    broker = PlainBroker(environment)
+    broker = PlainBroker(Reach(environment))
     with listen(environment) as listener:
         server = await serve_on(listener.socket, [BrokerService(broker), Probe(unary=echo)])
         connection = await connect(endpoint(listener.address, directory=str(tmp_path)))

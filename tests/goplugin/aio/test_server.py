@@ -90,8 +90,11 @@ async def test_a_client_that_hangs_up_cancels_its_methods() -> None:
         peer.machine.send_unary_request(UNARY, b"")
         peer.send()
         await method.called.wait()
+        [link] = server.links
         peer.writer.write_eof()
-        await method.cancelled.wait()
+        await link.ended
+        assert method.cancelled.is_set()
+        assert server.links == set()
         await peer.close()
 
 

@@ -488,6 +488,7 @@ def test_what_follows_the_end_is_ignored(finish: Callable[[HandshakeReader], Non
 @given(st.lists(st.binary() | st.sampled_from([b"\n", b"1|1|unix|/p|grpc|\n"])), st.booleans())
 def test_the_line_does_not_depend_on_the_chunks(chunks: list[bytes], eof: bool) -> None:
     reader = reader_with(*chunks, eof=eof)
+    assert len(reader._line) <= LINE_LIMIT
     stdout = b"".join(chunks)
     first, newline, _ = stdout.partition(b"\n")
 

@@ -411,6 +411,18 @@ def test_the_entries_do_not_depend_on_the_chunks(pieces: list[bytes], data: st.D
     assert entries(*chunks) == entries(stderr)
 
 
+@given(st.lists(st.binary(max_size=20) | st.sampled_from(SAMPLES), max_size=30))
+def test_nothing_makes_a_parser_keep_more_than_a_line_and_a_traceback(pieces: list[bytes]) -> None:
+    parser = StderrParser()
+    for piece in pieces:
+        parser.receive_data(piece)
+        while parser.next_event() is not NEED_DATA:
+            pass
+
+        assert len(parser._line) < LINE_LIMIT
+        assert sum(len(line) + 1 for line in parser._traceback) < LINE_LIMIT
+
+
 @given(st.binary(max_size=60))
 def test_any_line_is_an_entry_that_can_be_printed(line: bytes) -> None:
     assert isinstance(parse_line(line).message.encode(), bytes)

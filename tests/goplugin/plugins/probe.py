@@ -1,6 +1,7 @@
 """A plugin that does what a test sends it: the body of a function, run by a handler of each kind.
 
-Its arguments are `outlive`, if it is not to end with its host, and its semantic version, if it has one.
+Its arguments are `outlive`, if it is not to end with its host; `plain`, if it is to have no handler of the asynchronous
+kind, so that the blocking runtime serves it; and its semantic version, if it has one.
 
 All bodies share one namespace, so that an event that one call has set up is there for the next. `context` is the
 call's.
@@ -62,13 +63,22 @@ class ProbeServicer:
             yield Text(str(result))
 
 
+class PlainServicer(ProbeServicer):
+    def __mapping__(self) -> dict[str, Handler]:
+        return {path: handler for path, handler in super().__mapping__().items() if path != ASYNC_PATH}
+
+
 class ProbePlugin(GRPCPlugin):
+    def __init__(self, servicer: type[ProbeServicer] = ProbeServicer) -> None:
+        self._servicer = servicer
+
     def grpc_server(self, server: GRPCServer) -> None:
-        server.add_service(ProbeServicer())
+        server.add_service(self._servicer())
 
 
 if __name__ == "__main__":
     arguments = sys.argv[1:]
-    version = next((argument for argument in arguments if argument != "outlive"), None)
+    version = next((argument for argument in arguments if argument not in ("outlive", "plain")), None)
+    plugin = ProbePlugin(PlainServicer if "plain" in arguments else ProbeServicer)
     outlive = "outlive" in arguments
-    serve(ServeConfig(handshake=HANDSHAKE, plugins={"probe": ProbePlugin()}, outlive_host=outlive, version=version))
+    serve(ServeConfig(handshake=HANDSHAKE, plugins={"probe": plugin}, outlive_host=outlive, version=version))

@@ -11,6 +11,7 @@ from goplugin.core.environ import PluginEnvironment
 from goplugin.core.errors import PluginLostError
 from goplugin.core.handshake import HandshakeLine
 from goplugin.endpoint import Endpoint, HostCredentials
+from goplugin.reach import Reach
 from goplugin.sync.broker_plain import PlainBroker
 from goplugin.sync.plugin_connection import PluginConnection, connect
 from goplugin.sync.server import serve_on
@@ -30,7 +31,7 @@ def endpoint(path: str, *, multiplex: bool = False, directory: str | None = None
 def plugin(tmp_path: Path) -> Iterator[tuple[PluginConnection, PlainBroker]]:
     """A connection to a server with a broker, and that broker."""
     environment = PluginEnvironment(socket_dir=str(tmp_path))
-    broker = PlainBroker(environment)
+    broker = PlainBroker(Reach(environment))
     with listen(environment) as listener:
         server = serve_on(listener.socket, [BrokerService(broker), Probe(lambda request, context: request)])
         connection = connect(endpoint(listener.address, directory=str(tmp_path)))

@@ -13,10 +13,11 @@ from grpclib.client import StreamStreamMethod, StreamUnaryMethod, UnaryStreamMet
 from grpclib.const import Cardinality, Handler
 
 from goplugin.aio.broker import Broker as AsyncBroker
+from goplugin.aio.broker import Served as AsyncServed
 from goplugin.core.handshake import HandshakeConfig
 from goplugin.core.protowire import bytes_field, fields
 from goplugin.plugin import Method, Streams
-from goplugin.sync.broker import Broker
+from goplugin.sync.broker import Broker, Served
 from goplugin.sync.channel import Channel
 
 __all__ = ["HANDSHAKE", "AsyncMatrix", "AsyncMatrixService", "Matrix", "MatrixService", "Message"]
@@ -53,11 +54,15 @@ def print_and_flush(request: bytes) -> None:
 
 
 class MatrixService:
-    """`broker` is that of the connection on which this is served, or any of the same plugin."""
+    """`broker` is that of the connection on which this is served, or any of the same plugin.
+
+    What it offers ends when it offers something else.
+    """
 
     def __init__(self, broker: Broker, version: int = 0) -> None:
         self._broker = broker
         self._version = version
+        self._offered: Served | None = None
 
     def __mapping__(self) -> dict[str, Method]:
         methods = {path(name): Method(getattr(self, f"_{name}"), Streams(), Message, Message) for name in UNARY}
@@ -77,9 +82,10 @@ class MatrixService:
             return Message(Matrix(channel, self._broker).call("Echo", text))
 
     def _Offer(self, request: Message, context: object) -> Message:
-        service_id = self._broker.next_id()
-        self._broker.accept_and_serve(service_id, [MatrixService(self._broker)])
-        return Message(b"%d" % service_id)
+        if self._offered is not None:
+            self._offered.close()
+        self._offered = self._broker.accept_and_serve(self._broker.next_id(), [MatrixService(self._broker)])
+        return Message(b"%d" % self._offered.service_id)
 
     def _Print(self, request: Message, context: object) -> Message:
         print_and_flush(request.value)
@@ -144,6 +150,7 @@ class AsyncMatrixService:
     def __init__(self, broker: AsyncBroker, version: int = 0) -> None:
         self._broker = broker
         self._version = version
+        self._offered: AsyncServed | None = None
 
     def __mapping__(self) -> dict[str, Handler]:
         cardinalities = {
@@ -168,9 +175,10 @@ class AsyncMatrixService:
 
     async def _Offer(self, stream: Any) -> None:
         await stream.recv_message()
-        service_id = self._broker.next_id()
-        self._broker.accept_and_serve(service_id, [AsyncMatrixService(self._broker)])
-        await stream.send_message(Message(b"%d" % service_id))
+        if self._offered is not None:
+            await self._offered.close()
+        self._offered = self._broker.accept_and_serve(self._broker.next_id(), [AsyncMatrixService(self._broker)])
+        await stream.send_message(Message(b"%d" % self._offered.service_id))
 
     async def _Print(self, stream: Any) -> None:
         request = await stream.recv_message()

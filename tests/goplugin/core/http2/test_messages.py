@@ -56,7 +56,7 @@ def test_a_message_that_no_prefix_can_announce_is_refused() -> None:
 def test_a_length_that_is_only_claimed_takes_no_memory() -> None:
     ours = reader(limit=2**32)
 
-    assert peak_of(lambda: ours.receive(b"\0\xff\xff\xff\xffabc", 0, 8)) < 1_000
+    assert peak_of(lambda: ours.receive(b"\0\xff\xff\xff\xffabc", 0, 8)) < 10_000
     assert ours.unfinished
 
 

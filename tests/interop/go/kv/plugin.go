@@ -1,9 +1,9 @@
 // Package kv is the contract of go-plugin's key-value example, for a host and for a plugin process.
 //
-// Its source is kv.proto; `go generate` needs protoc, protoc-gen-go and protoc-gen-go-grpc.
+// Its source is examples/kv/kv.proto; `go generate` needs protoc, protoc-gen-go and protoc-gen-go-grpc.
 package kv
 
-//go:generate protoc -I . --go_out=. --go_opt=paths=source_relative,Mkv.proto=gopeers/kv --go-grpc_out=. --go-grpc_opt=paths=source_relative,Mkv.proto=gopeers/kv kv.proto
+//go:generate protoc -I ../../../../examples/kv --go_out=. --go_opt=paths=source_relative,Mkv.proto=gopeers/kv --go-grpc_out=. --go-grpc_opt=paths=source_relative,Mkv.proto=gopeers/kv kv.proto
 
 import (
 	"context"

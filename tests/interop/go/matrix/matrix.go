@@ -164,20 +164,26 @@ func echo(ctx context.Context, broker *plugin.GRPCBroker, id, text string) ([]by
 }
 
 // serve accepts id and serves the contract there, until the function that it returns is called.
+//
+// It returns once there is a listener. AcceptAndServe by itself answers a knock that comes before it has one, which a
+// plugin that multiplexes does not survive: "received knock on ID 1 that doesn't have a listener".
 func serve(broker *plugin.GRPCBroker, id uint32) func() {
 	server := make(chan *grpc.Server, 1)
-	go broker.AcceptAndServe(id, func(options []grpc.ServerOption) *grpc.Server {
-		s := NewServer(options)
-		register(s, &implementation{broker: broker})
-		server <- s
-		return s
-	})
-	return func() {
-		select {
-		case s := <-server:
-			s.Stop()
-		default: // it could not be accepted
-		}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		broker.AcceptAndServe(id, func(options []grpc.ServerOption) *grpc.Server {
+			s := NewServer(options)
+			register(s, &implementation{broker: broker})
+			server <- s
+			return s
+		})
+	}()
+	select {
+	case s := <-server:
+		return s.Stop
+	case <-ended: // it could not be accepted
+		return func() {}
 	}
 }
 

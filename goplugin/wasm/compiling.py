@@ -1,0 +1,74 @@
+"""From the bytes of a module to code for this machine, by way of the cache."""
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Mapping
+
+import attrs
+import wasmtime
+
+from ..core.errors import LaunchError
+from .abi import Signature
+from .cache import CompiledCache, default_directory
+from .config import WasmConfig
+from .engine import engine_for, fingerprint
+from .producers import read_producers
+
+__all__ = ["Compiled", "compile_module"]
+
+
+@attrs.frozen
+class Compiled:
+    """A module, ready to become instances; `imports` and `exports` are functions, and no others count."""
+
+    name: str
+    engine: wasmtime.Engine
+    code: wasmtime.Module
+    imports: Mapping[tuple[str, str], Signature]
+    exports: Mapping[str, Signature]
+    producers: Mapping[str, tuple[str, ...]]
+
+
+def compile_module(name: str, content: bytes, config: WasmConfig) -> Compiled:
+    """Compile `content`, or take it from the cache. Raises LaunchError if it is no valid module."""
+    engine = engine_for(config)
+    try:
+        code = _code(engine, content, config)
+    except wasmtime.WasmtimeError as error:
+        reason = str(error).strip().replace("\n", " ")
+        raise LaunchError(f"{name} is not a valid module: {reason}") from error
+    imports = {(each.module, each.name or ""): each.type for each in code.imports}
+    exports = {each.name: each.type for each in code.exports}
+    return Compiled(
+        name,
+        engine,
+        code,
+        {key: _signature(type_) for key, type_ in imports.items() if isinstance(type_, wasmtime.FuncType)},
+        {key: _signature(type_) for key, type_ in exports.items() if isinstance(type_, wasmtime.FuncType)},
+        read_producers(content),
+    )
+
+
+def _code(engine: wasmtime.Engine, content: bytes, config: WasmConfig) -> wasmtime.Module:
+    cache = _cache(config)
+    if cache is None:
+        return wasmtime.Module(engine, content)
+    key = f"{hashlib.sha256(content).hexdigest()}-{fingerprint(config).hex()[:16]}"
+    path = cache.get(key)
+    if path is not None:
+        with contextlib.suppress(wasmtime.WasmtimeError):   # it is of another build of the same version
+            return wasmtime.Module.deserialize_file(engine, path)
+    code = wasmtime.Module(engine, content)
+    cache.put(key, bytes(code.serialize()))
+    return code
+
+
+def _cache(config: WasmConfig) -> CompiledCache | None:
+    """None if there is to be none; what an engine of its own makes depends on more than a key could tell."""
+    directory = default_directory() if config.cache_dir is None else config.cache_dir
+    return CompiledCache(directory) if directory and config.engine is None else None
+
+
+def _signature(type_: wasmtime.FuncType) -> Signature:
+    return Signature(tuple(map(str, type_.params)), tuple(map(str, type_.results)))

@@ -1,11 +1,12 @@
-// A tour of the six example plugins. Each of them runs in a process of its own, started before this script;
-// require() gives its exports, and a call waits for the plugin's answer.
+// A tour of the example plugins. Six of them run in processes of their own, started before this script, and one in
+// WebAssembly; require() gives their exports, and a call waits for the answer, or gives a promise of it.
 const greeter = require("plugin:examples:greeter");
 const clock = require("plugin:examples:clock");
 const validator = require("plugin:examples:validator");
 const kv = require("plugin:examples:kv");
 const system = require("plugin:examples:system-info");
 const failing = require("plugin:examples:failing");
+const summer = require("plugin:examples:summer");
 
 const chapter = (name, about) => console.log(`\n${name}: ${about}`);
 const show = (call, answer) => console.log(`  ${call.padEnd(38)} ${JSON.stringify(answer)}`);
@@ -41,3 +42,15 @@ for (const number of [2, -1]) {
     show(`checks.requirePositive(${number})`, `${error.name}: ${error.message}`);
   }
 }
+
+chapter("summer", "a module in WebAssembly, in a sandbox and without a process");
+show("sum(1, 2, 3.5)", summer.sum(1, 2, 3.5));
+
+// f.async(...) does not wait, so these calls are under way at once, in three processes and a sandbox.
+Promise.all([greeter.greet.async("async"), clock.now.async(), system.hostname.async(), summer.sum.async(20, 22)])
+  .then(([greeting, now, hostname, sum]) => {
+    chapter("all at once", "four calls, one wait");
+    show("Promise.all([...])", [greeting, now.weekday, typeof hostname, sum]);
+    return failing.always.async("no");
+  })
+  .catch((error) => show("rejected", error.message));

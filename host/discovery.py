@@ -3,8 +3,10 @@
 Rule 1: explicit directories replace the default tree, and only the default tree is searched recursively.
 Rule 2: the pattern is matched against names, never against paths, so a directory may be called anything.
 Rule 3: nothing is opened or executed here; a file that matches but cannot be run is skipped, with the reason.
+Rule 4: a module in WebAssembly has a name of its own, which a Go host does not look for, and need not be executable.
+Rule 5: what an editor keeps beside a plugin, an older version of it, is skipped as well.
 Source: go-go-goja pkg/hashiplugin/host, ResolveDiscoveryDirectories and Discover, whose texts the reasons are. There
-such a file stops the host, which is what `strict` asks for.
+a file that cannot be run stops the host, which is what `strict` asks for, and a backup is a plugin like others.
 """
 from __future__ import annotations
 
@@ -19,10 +21,14 @@ from goplugin.core.environ import go_quote
 
 from .errors import PolicyError
 
-__all__ = ["DEFAULT_ROOT", "PATTERN", "Discovery", "Skipped", "discover", "plugin_directories"]
+__all__ = [
+    "DEFAULT_ROOT", "PATTERN", "WASM_PATTERN", "Discovery", "Skipped", "discover", "is_wasm", "plugin_directories",
+]
 
 DEFAULT_ROOT = "~/.go-go-goja/plugins"
 PATTERN = "goja-plugin-*"
+WASM_PATTERN = "goja-wasm-*.wasm"
+_BACKUP_SUFFIXES = ("~", ".bak", ".orig", ".rej", ".swp", "#")
 
 
 @attrs.frozen
@@ -49,6 +55,11 @@ def plugin_directories(explicit: Iterable[str] = ()) -> tuple[str, ...]:
     """
     given = {os.path.abspath(_expand_home(text.strip())) for text in explicit if text.strip()}
     return tuple(sorted(given)) if given else _tree(_expand_home(DEFAULT_ROOT))
+
+
+def is_wasm(path: str) -> bool:
+    """Whether the file is loaded as WebAssembly and not run: its name ends in `.wasm`."""
+    return path.endswith(".wasm")
 
 
 def discover(directories: Iterable[str], *, strict: bool = False) -> Discovery:
@@ -90,17 +101,26 @@ def _matches(directory: str) -> list[str]:
         names = os.listdir(directory)
     except OSError:
         return []
-    return [os.path.join(directory, name) for name in names if fnmatch.fnmatchcase(name, PATTERN)]
+    return [os.path.join(directory, name) for name in names if _is_match(name)]
+
+
+def _is_match(name: str) -> bool:
+    bare = name.removeprefix("#")   # Emacs puts a name that it saves by itself between number signs
+    patterns = (PATTERN, WASM_PATTERN, *(WASM_PATTERN + suffix for suffix in _BACKUP_SUFFIXES))
+    return any(fnmatch.fnmatchcase(bare, pattern) for pattern in patterns)
 
 
 def _why_not(path: str) -> str | None:
-    """Why the file cannot be run as a plugin, or None if it can."""
+    """Why the file is not to be run as a plugin, or None if it is."""
+    name = os.path.basename(path)
+    if name.startswith("#") or name.endswith(_BACKUP_SUFFIXES):
+        return f"plugin candidate {go_quote(path)} is an editor's backup"
     try:
         mode = os.stat(path).st_mode
     except OSError as error:
         return f"stat plugin candidate {go_quote(path)}: stat {path}: {(error.strerror or str(error)).lower()}"
     if not stat.S_ISREG(mode):
         return f"plugin candidate {go_quote(path)} is not a regular file"
-    if not mode & 0o111:
+    if not mode & 0o111 and not is_wasm(path):
         return f"plugin candidate {go_quote(path)} is not executable"
     return None

@@ -15,18 +15,22 @@ __all__ = ["Interrupted", "LoadError", "NotFoundError", "PolicyError"]
 
 
 class LoadError(PluginError):
-    """A plugin that is installed cannot be used, so nothing is registered.
+    """A plugin that is installed cannot be used.
 
     `stage` is what was being done, with the path in it; `cause` what went wrong; `stderr` the end of the plugin's
-    stderr, maybe empty. `str()` joins the three as go-go-goja does.
+    stderr, maybe empty. `str()` joins the three as go-go-goja does. `module_name` is empty unless the plugin came to
+    tell it.
     """
 
-    def __init__(self, stage: str, cause: PluginError, *, path: str, stderr: str = "") -> None:
+    def __init__(
+        self, stage: str, cause: PluginError, *, path: str, stderr: str = "", module_name: str = ""
+    ) -> None:
         super().__init__(f"{stage}: {cause}" + (f"; plugin stderr: {stderr}" if stderr else ""))
         self.stage = stage
         self.cause = self.__cause__ = cause
         self.path = path
         self.stderr = stderr
+        self.module_name = module_name
 
 
 class PolicyError(PluginError):

@@ -28,9 +28,10 @@ from jsbridge.manifest import ManifestError
 
 from .errors import Interrupted, LoadError, NotFoundError, PolicyError
 
-__all__ = ["error_json", "error_text", "exit_code"]
+__all__ = ["error_json", "error_text", "exit_code", "hint"]
 
 _FAILED, _USAGE, _NOT_FOUND, _NOT_ACCEPTED, _LOST, _FORBIDDEN = 1, 2, 3, 4, 5, 6
+_TIME_LIMIT = 124
 
 _CODES: tuple[tuple[type[BaseException], int], ...] = (
     (ConfigError, _USAGE),
@@ -42,7 +43,11 @@ _CODES: tuple[tuple[type[BaseException], int], ...] = (
     (PolicyError, _FORBIDDEN),
     (ChecksumError, _FORBIDDEN),
 )
-_SCRIPT_CODES = {"MODULE_NOT_FOUND": _NOT_FOUND, "ERR_NOT_ALLOWED": _FORBIDDEN}
+_SCRIPT_CODES = {
+    "MODULE_NOT_FOUND": _NOT_FOUND,
+    "ERR_NOT_ALLOWED": _FORBIDDEN,
+    "ERR_SCRIPT_EXECUTION_TIMEOUT": _TIME_LIMIT,
+}
 
 _ALLOW = "name it with --allow-plugin-module, or leave that flag out to allow every module"
 _INSTALLED = "`list --all` shows what is installed; --plugin-dir names other directories"
@@ -52,6 +57,7 @@ _HINTS: tuple[tuple[type[BaseException], str, str], ...] = (
     (LaunchError, "exec format error", "it needs a first line `#!/path/to/python`, or is a binary of another machine"),
     (LaunchError, "no such file", "the interpreter its first line names does not exist, or that line ends in CRLF"),
     (LaunchError, "with code 0 ", "it ended without serving: does the file end with `serve_module(module)`?"),
+    (LaunchError, "permission denied", "`chmod a+rx` it, and what its first line names"),
     (LaunchError, "", "what it wrote to stderr says why; correct the plugin, or move it away to go on without it"),
     (UnrecognizedLineError, "", "the first line a plugin prints must be the handshake; other output belongs on stderr"),
     (CoreVersionError, "", "rebuild the plugin with a library that speaks this version, or move it away"),
@@ -62,34 +68,38 @@ _HINTS: tuple[tuple[type[BaseException], str, str], ...] = (
     (ManifestError, "", "the plugin's author has to correct the manifest; move the plugin away to go on without it"),
     (PluginLostError, "", "the plugin's process ended or closed its connection; a new run starts it again"),
     (PolicyError, "allowlist", _ALLOW),
+    (PolicyError, "editor's backup", "remove it, move it away, or leave out --strict to go on without it"),
     (PolicyError, "is not executable", "`chmod +x` it, move it away, or leave out --strict to go on without it"),
     (PolicyError, "", "move it away, or leave out --strict to go on without it"),
     (JSError, "is not in the allowlist", _ALLOW),
     (JSError, "Cannot find module 'plugin:", _INSTALLED),
     (NotFoundError, "Cannot find module", _INSTALLED),
     (Interrupted, "time limit", "give it longer with --timeout"),
+    (JSError, "time limit of", "give it longer with --timeout"),
+    (JSError, "more than its limit of", "give it more with --memory, or see what it keeps"),
 )
 """What to do about an error of a kind whose text has something in it; the first that fits is taken."""
 
 
+_REINSTALL = "it was installed for another interpreter: install it again (`make install-modules`, for the examples)"
 _MISSING_PACKAGE = re.compile("No module named '?(goplugin|jsbridge)|exec: .*not found")
 """What a plugin's stderr says if its interpreter is not the one it was installed for."""
 
 
 def exit_code(error: BaseException) -> int:
     """The exit code of a run that ended with `error`."""
-    for origin in _origins(error):
+    for origin in reversed(list(_origins(error))):
         if isinstance(origin, Interrupted):
             return origin.exit_code
-        if isinstance(origin, JSError) and origin.code in _SCRIPT_CODES:
-            return _SCRIPT_CODES[origin.code]
         for kind, code in _CODES:
             if isinstance(origin, kind):
                 return code
-    if isinstance(error, LoadError):
-        # Asked for its manifest, the plugin answered with an error, or with rubbish; or it hangs: as good as lost.
-        hangs = isinstance(error.cause, RemoteError) and error.cause.code is Code.DEADLINE_EXCEEDED
-        return _LOST if hangs else _NOT_ACCEPTED
+        if isinstance(origin, LoadError):
+            # Asked for its manifest, the plugin answered with an error, or with rubbish; or it hangs: as good as lost.
+            hangs = isinstance(origin.cause, RemoteError) and origin.cause.code is Code.DEADLINE_EXCEEDED
+            return _LOST if hangs else _NOT_ACCEPTED
+        if isinstance(origin, JSError) and origin.code in _SCRIPT_CODES:
+            return _SCRIPT_CODES[origin.code]
     return _FAILED
 
 
@@ -140,25 +150,29 @@ def _facts(error: BaseException) -> Iterator[tuple[str, str]]:
         frames = [line.strip() for line in error.stack.splitlines() if line.startswith("    at ")]
         if frames:
             yield "stack", "\n".join(frames)
-    if isinstance(error, LoadError) and error.stderr:
-        yield "plugin stderr", error.stderr
+    for origin in _origins(error):
+        if isinstance(origin, LoadError) and origin.stderr and origin.stderr not in _message(error):
+            yield "plugin stderr", origin.stderr
     for origin in _origins(error):
         for note in getattr(origin, "__notes__", ()):
             label, _, text = note.partition(": ")
             yield label, text
-    hint = _hint(error)
-    if hint:
-        yield "hint", hint
+    text = hint(error)
+    if text:
+        yield "hint", text
 
 
-def _hint(error: BaseException) -> str:
+def hint(error: BaseException) -> str:
     """What to do, or "" where the error itself says it."""
-    if isinstance(error, LoadError) and _MISSING_PACKAGE.search(error.stderr):
-        return "it was installed for another interpreter: install it again (`make install-modules`, for the examples)"
-    for origin in _origins(error):
+    origins = list(_origins(error))
+    # What is not there because its plugin did not load is about that plugin.
+    loads = [number for number, origin in enumerate(origins) if isinstance(origin, LoadError)]
+    for origin in origins[loads[0] if loads else 0 :]:
+        if isinstance(origin, LoadError) and _MISSING_PACKAGE.search(origin.stderr):
+            return _REINSTALL
         if isinstance(origin, RemoteError) and origin.code is Code.DEADLINE_EXCEEDED:
             return "give a call longer with --call-timeout"
-        for kind, part, hint in _HINTS:
+        for kind, part, text in _HINTS:
             if isinstance(origin, kind) and part in str(origin):
-                return hint
+                return text
     return ""

@@ -1,12 +1,17 @@
-"""What the command line prints as data: values as JSON, and tables. Text out; nothing is printed here."""
+"""What the command line prints as data: values as JSON, tables, manifests. Text out; nothing is printed here."""
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-__all__ = ["json_text", "table"]
+if TYPE_CHECKING:
+    from jsbridge.contract import ExportSpec, ModuleManifest
+
+    from .report import LoadReport
+
+__all__ = ["json_text", "manifest_json", "report_json", "table"]
 
 
 def json_text(value: Any) -> str:
@@ -31,6 +36,37 @@ def table(rows: Sequence[Sequence[str]]) -> str:
     """Rows in aligned columns, two blanks apart, without blanks at the ends of lines."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+
+
+def manifest_json(manifest: ModuleManifest, path: str) -> dict[str, Any]:
+    """What a module says of itself, for programs."""
+    return {
+        "module": manifest.module_name,
+        "version": manifest.version,
+        "doc": manifest.doc,
+        "capabilities": manifest.capabilities,
+        "path": path,
+        "exports": [_export_json(export) for export in manifest.exports],
+    }
+
+
+def report_json(report: LoadReport) -> dict[str, Any]:
+    """What the loading left out, for programs."""
+    left_out = [(each.path, each.reason) for each in (*report.skipped, *report.refused)]
+    left_out += [(failure.path, str(failure.error)) for failure in report.failures]
+    return {
+        "summary": report.summary(),
+        "directories": list(report.directories),
+        "candidates": list(report.candidates),
+        "left_out": [{"path": path, "reason": reason} for path, reason in left_out],
+    }
+
+
+def _export_json(export: ExportSpec) -> dict[str, Any]:
+    if not export.method_specs:
+        return {"name": export.name, "kind": "function", "doc": export.doc}
+    methods = [method._asdict() for method in export.method_specs]
+    return {"name": export.name, "kind": "object", "doc": export.doc, "methods": methods}
 
 
 class _Written(str):

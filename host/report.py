@@ -1,20 +1,22 @@
 """What loading the plugins found, said in lines for people.
 
 Rule: a report is a value; each stage of the loading puts its part in and hands on a new one.
-Source: go-go-goja pkg/hashiplugin/host, LoadReport with its Summary and DetailLines. The two lists of what was left
-out are ours (that host stops where this one skips), and add lines only where they are not empty.
+Source: go-go-goja pkg/hashiplugin/host, LoadReport with its Summary and DetailLines. The two lists of what was skipped
+and refused are ours (that host stops where this one goes on), and add lines only where they are not empty.
 """
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 
 import attrs
 
+from goplugin.core.errors import PluginError
 from jsbridge.contract import ModuleManifest
 
 from .discovery import Skipped
 
-__all__ = ["LoadReport", "LoadedModule", "Refused", "callables", "flat_name"]
+__all__ = ["Failure", "LoadReport", "LoadedModule", "Refused", "callables", "flat_name"]
 
 
 @attrs.frozen
@@ -25,11 +27,12 @@ class LoadedModule:
     module_name: str
     version: str = ""
     exports: tuple[str, ...] = ()
+    kind: str = "process"
 
     @classmethod
-    def of(cls, path: str, manifest: ModuleManifest) -> LoadedModule:
-        """The entry of the module that the plugin at `path` offers."""
-        return cls(path, manifest.module_name, manifest.version, tuple(map(flat_name, callables(manifest))))
+    def of(cls, path: str, manifest: ModuleManifest, kind: str = "process") -> LoadedModule:
+        """The entry of the module that the plugin at `path` offers, which runs in what `kind` says."""
+        return cls(path, manifest.module_name, manifest.version, tuple(map(flat_name, callables(manifest))), kind)
 
 
 @attrs.frozen
@@ -42,26 +45,34 @@ class Refused:
 
 
 @attrs.frozen
+class Failure:
+    """A plugin that was not registered because of `error`; `module_name` is empty unless it told its manifest."""
+
+    path: str
+    module_name: str
+    error: PluginError
+
+
+@attrs.frozen
 class LoadReport:
-    """Everything one loading did, failed loadings included: their `errors` say why nothing is registered."""
+    """Everything one loading did, failed loadings included."""
 
     directories: tuple[str, ...] = ()
     candidates: tuple[str, ...] = ()
     loaded: tuple[LoadedModule, ...] = ()
-    errors: tuple[str, ...] = ()
+    failures: tuple[Failure, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     refused: tuple[Refused, ...] = ()
+
+    @property
+    def errors(self) -> tuple[str, ...]:
+        """The texts of the failures; one that is said twice in a row counts once."""
+        return tuple(text for text, _ in itertools.groupby(str(failure.error) for failure in self.failures))
 
     @property
     def error(self) -> str:
         """All errors in one text, empty if there is none."""
         return "; ".join(self.errors)
-
-    def with_error(self, text: str) -> LoadReport:
-        """This report with one more error, unless it is the last one again."""
-        if self.errors[-1:] == (text,):
-            return self
-        return attrs.evolve(self, errors=(*self.errors, text))
 
     def has_activity(self) -> bool:
         """Whether anything was configured, found or attempted."""

@@ -1,4 +1,4 @@
-"""What a running script may ask of Python: plugin calls, modules, console output.
+"""What a running script may ask of Python: plugin calls, modules, timers, console output.
 
 The script's half is shim/python.js. Every request is a name and JSON arguments; the reply is JSON, or None for "ask
 for the outcome", which says more than a JSON value can:
@@ -11,19 +11,20 @@ Nothing ever raises into the engine, which would lose the exception.
 """
 from __future__ import annotations
 
-import errno
 import json
-import os
 from collections.abc import Callable
 from functools import partial
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from goplugin.core.errors import PluginError, RemoteError
 
 from . import jstext
-from .contract import NAMESPACE
-from .module import find_file, is_path, module_shape, read_source
-from .registry import Invoke, ModuleRegistry, RegisteredModule
+from .cancellation import Cancellation
+from .event_loop import EventLoop, Finished
+from .lookup import Lookup
+from .registry import Invoke, ModuleRegistry, NativeError
+from .resolution import RequireError
+from .script_process import ScriptProcess
 from .values import encode_text
 
 __all__ = ["Bridge"]
@@ -31,8 +32,20 @@ __all__ = ["Bridge"]
 _MAX_ORIGINS = 64
 
 
+class _Function(NamedTuple):
+    """A function that a script may call."""
+
+    invoke: Invoke
+    module: str
+    export: str
+    method: str
+
+
 class Bridge:
-    """Answers one engine's script; the engine's parameters are explained there."""
+    """Answers one engine's script; the engine's parameters are explained there.
+
+    `settled` has, by the number of a run, the reply of one that awaited (see shim/main.js) once it is known.
+    """
 
     def __init__(
         self,
@@ -41,22 +54,37 @@ class Bridge:
         call_timeout: float | None,
         stdout: Callable[[str], object],
         stderr: Callable[[str], object],
-        explain: Callable[[str], str] | None,
+        explain: Callable[[str], str | PluginError] | None,
+        time_left: Callable[[], float | None] | None = None,
     ) -> None:
         self.stop: BaseException | None = None
-        self._registry = registry
+        self.settled: dict[int, str] = {}
+        self.loop = EventLoop()
         self._call_timeout = call_timeout
+        self._time_left = time_left
         self._sinks = {1: stdout, 2: stderr}
-        self._explain = explain
         self._outcome = b""
         self._origins: dict[int, PluginError] = {}
         self._errors = 0
+        self._functions: dict[str, _Function] = {}
         self._handlers: dict[bytes, Callable[[bytes], bytes | None]] = {
             b"outcome": self._take_outcome,
-            b"resolve": self._resolve,
-            b"read": self._read,
             b"print": self._print,
+            b"call": self._call_with,
+            b"events": self._events,
         }
+        answers: dict[str, Callable[..., Any]] = {
+            "start": self._start,
+            "cancel": self.loop.cancel,
+            "timer": self.loop.set_timer,
+            "untimer": self.loop.clear_timer,
+            "settle": self.settled.__setitem__,
+            "es5": _to_es5,
+        }
+        self.process = ScriptProcess()
+        answers |= {**Lookup(registry, self._bind, explain).requests, **self.process.requests}
+        for name, answer in answers.items():
+            self._handlers[name.encode()] = partial(self._answer, answer)
 
     def dispatch(self, name: bytes, arguments: bytes) -> bytes | None:
         """Answer the request `name`; see the module's text."""
@@ -76,31 +104,93 @@ class Bridge:
 
     # A plugin call.
 
-    def _bind(self, module: RegisteredModule, export: str, method: str) -> str:
+    def _bind(self, module: str, invoke: Invoke, export: str, method: str) -> str:
+        function = _Function(invoke, module, export, method)
         name = str(len(self._handlers))
-        self._handlers[name.encode()] = partial(self._call, module.invoke, module.name, export, method)
+        self._functions[name] = function
+        self._handlers[name.encode()] = partial(self._call, function)
         return name
 
-    def _call(self, invoke: Invoke, module: str, export: str, method: str, arguments: bytes) -> bytes | None:
+    def _call(self, function: _Function, arguments: bytes) -> bytes | None:
+        invoke, module, export, method = function
         args = jstext.read_arguments(arguments)
+        timeout = self._call_timeout if self._time_left is None else self._timeout(None)
         try:
-            return self._result(invoke(export, method, args, self._call_timeout))
+            return self._result(invoke(export, method, args, timeout))
         except PluginError as error:
             return self._tell(error=self._describe(error, module))
+
+    def _call_with(self, arguments: bytes) -> bytes | None:
+        """A call with a timeout of its own."""
+        name, milliseconds, text = cast("tuple[str, float | None, str]", json.loads(arguments)[0])
+        invoke, module, export, method = self._functions[name]
+        args = jstext.read_arguments(text.encode())
+        try:
+            return self._result(invoke(export, method, args, self._timeout(milliseconds)))
+        except PluginError as error:
+            return self._tell(error=self._describe(error, module))
+
+    def _timeout(self, milliseconds: float | None) -> float | None:
+        """The limit of a call in seconds: `milliseconds` or else the engine's, and no more than the script has left."""
+        limits = (
+            self._call_timeout if milliseconds is None else milliseconds / 1000,
+            None if self._time_left is None else self._time_left(),
+        )
+        return min((limit for limit in limits if limit is not None), default=None)
+
+    # An asynchronous call.
+
+    def _start(self, number: int, name: str, milliseconds: float | None, text: str) -> None:
+        invoke, module, export, method = self._functions[name]
+        args = jstext.read_arguments(text.encode())
+
+        def call(cancel: Cancellation) -> tuple[Any, PluginError | None, str]:
+            try:
+                return invoke(export, method, args, self._timeout(milliseconds), cancel), None, module
+            except PluginError as error:
+                return None, error, module
+
+        self.loop.start(number, call)
+
+    def _events(self, arguments: bytes) -> bytes:
+        """What the event loop has next, for the shim's `turn`."""
+        event = self.loop.take()
+        if isinstance(event, int):
+            return b'{"timer":%d}' % event
+        return ('{"calls":[' + ",".join(map(self._report, event)) + "]}").encode()
+
+    def _report(self, finished: Finished) -> str:
+        if finished.error is not None:
+            raise finished.error
+        number = finished.number
+        value, error, module = cast("tuple[Any, PluginError | None, str]", finished.result)
+        try:
+            if error is None:
+                return _report_value(number, value)
+        except PluginError as refusal:
+            error = refusal
+        return json.dumps({"number": number, "error": self._describe(error, module)})
 
     def _result(self, value: Any) -> bytes | None:
         try:
             return jstext.write(value).encode()
-        except (ValueError, RecursionError):  # NaN, an infinity, or too deep for json
+        except (ValueError, TypeError, RecursionError):  # NaN, an infinity, bytes, or too deep for json
             self._outcome = jstext.write_exact({"value": value}).encode()
             return None
 
-    def _describe(self, error: PluginError, module: str) -> dict[str, Any]:
+    def _keep(self, error: PluginError) -> int:
+        """The number under which `origin` gives `error`."""
         self._errors += 1
         self._origins[self._errors] = error
         if len(self._origins) > _MAX_ORIGINS:
             del self._origins[next(iter(self._origins))]
-        fields: dict[str, Any] = {"name": "GoError", "message": str(error), "plugin": module, "origin": self._errors}
+        return self._errors
+
+    def _describe(self, error: PluginError, module: str) -> dict[str, Any]:
+        origin = self._keep(error)
+        if isinstance(error, NativeError):
+            return {"name": error.name, "message": str(error), "code": error.code, "origin": origin}
+        fields: dict[str, Any] = {"name": "GoError", "message": str(error), "plugin": module, "origin": origin}
         if isinstance(error, RemoteError):
             fields["code"] = error.code.go_name
             fields["details"] = [_plain(detail) for detail in error.details]
@@ -108,32 +198,14 @@ class Bridge:
 
     # Modules and output.
 
-    def _resolve(self, arguments: bytes) -> bytes | None:
-        directory, name, parent = cast("tuple[str | None, str, str | None]", json.loads(arguments)[0])
-        module = self._registry.get(name)
-        if module is not None:
-            return json.dumps({"shape": module_shape(module.manifest, partial(self._bind, module))}).encode()
-        refusal = self._registry.refusal(name)
-        if refusal is not None:
-            return self._throw(refusal, "ERR_NOT_ALLOWED")
-        path = find_file(name, directory or "") if is_path(name) else None
-        if path is not None:
-            return json.dumps({"path": path, "directory": os.path.dirname(path)}).encode()
-        message = f"Cannot find module '{name}'"
-        if self._explain is not None and name.startswith(NAMESPACE):
-            message += "\n" + self._explain(name)
-        elif parent is not None:
-            message += "\nRequired by " + parent
-        return self._throw(message, "MODULE_NOT_FOUND")
-
-    def _read(self, arguments: bytes) -> bytes | None:
-        path: str = json.loads(arguments)[0]
+    def _answer(self, answer: Callable[..., Any], arguments: bytes) -> bytes | None:
         try:
-            return json.dumps(read_source(path)).encode()
-        except OSError as error:
-            return self._throw(f"cannot read {path}: {error.strerror}", errno.errorcode.get(error.errno or 0, "EIO"))
-        except UnicodeDecodeError as error:
-            return self._throw(f"cannot read {path}: not UTF-8 at byte {error.start}", "EILSEQ")
+            return self._result(answer(*json.loads(arguments)[0]))
+        except RequireError as error:
+            fields = {"name": "Error", "message": str(error), "code": error.code, **error.properties}
+            if isinstance(error.__cause__, PluginError):  # the plugin that has the module did not load
+                fields["origin"] = self._keep(error.__cause__)
+            return self._tell(error=fields)
 
     def _print(self, arguments: bytes) -> bytes:
         stream, text = cast("tuple[int, str]", json.loads(arguments)[0])
@@ -141,9 +213,6 @@ class Bridge:
         return b"null"
 
     # Outcomes.
-
-    def _throw(self, message: str, code: str) -> None:
-        self._tell(error={"name": "Error", "message": message, "code": code})
 
     def _tell(self, **outcome: Any) -> None:
         self._outcome = json.dumps(outcome).encode()
@@ -159,3 +228,16 @@ def _plain(detail: Any) -> Any:
     except (TypeError, ValueError, RecursionError):
         return str(detail)
     return detail
+
+
+def _report_value(number: int, value: Any) -> str:
+    try:
+        return f'{{"number":{number},"value":{jstext.write(value)},"nan":[],"bytes":[]}}'
+    except (ValueError, TypeError, RecursionError):
+        return jstext.write_exact({"number": number, "value": value})
+
+
+def _to_es5(name: str, source: str) -> dict[str, Any]:
+    from ._duktape import to_es5  # no other engine asks
+
+    return to_es5(name, source)

@@ -10,12 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from goplugin.core.errors import LocalProtocolError, PluginError
 
+from .binary import decode_base64
 from .values import encode_value
 
 if TYPE_CHECKING:
+    import builtins
+
     from google.protobuf.struct_pb2 import Value
 
-__all__ = ["ArgumentError", "Call", "format_number", "mismatch", "out_of_range"]
+    from goplugin.context import CallContext
+
+__all__ = ["ArgumentError", "Call", "format_number", "mismatch", "out_of_range", "read_bytes"]
 
 _GO_TYPES: dict[type, str] = {
     type(None): "<nil>",
@@ -42,15 +47,30 @@ class Call:
     `value` and `string_default`, if it is of another type.
     """
 
-    __slots__ = ("args", "export_name", "method_name")
+    __slots__ = ("_context", "args", "export_name", "method_name")
 
-    def __init__(self, export_name: str, method_name: str, args: tuple[Any, ...]) -> None:
+    def __init__(
+        self, export_name: str, method_name: str, args: tuple[Any, ...], context: CallContext | None = None
+    ) -> None:
         self.export_name = export_name
         self.method_name = method_name
         self.args = args
+        self._context = context
 
     def __len__(self) -> int:
         return len(self.args)
+
+    @property
+    def context(self) -> CallContext:
+        """How long the caller waits, whether it has given up, and the metadata of its call.
+
+        A call that was not made through a server has one without deadline and metadata.
+        """
+        if self._context is None:
+            from goplugin.context import CallContext
+
+            self._context = CallContext()
+        return self._context
 
     @property
     def raw_args(self) -> tuple[Value, ...]:
@@ -107,10 +127,24 @@ class Call:
             return value  # pyright: ignore[reportUnknownVariableType] - its values are JavaScript's
         raise mismatch(index, "[]any", value)
 
+    def bytes(self, index: int) -> builtins.bytes:
+        """The bytes of a Uint8Array or ArrayBuffer, which arrives as base64 text; see binary.py."""
+        return read_bytes(self.value(index), index)
+
     def string_default(self, index: int, fallback: str) -> str:
         """The string; `fallback` if it is empty, something else or missing."""
         value = self.args[index] if 0 <= index < len(self.args) else None
         return value if isinstance(value, str) and value else fallback
+
+
+def read_bytes(value: object, where: int | str) -> bytes:
+    """The bytes that the argument at `where` stands for. Raises ArgumentError if it is no base64 text."""
+    if not isinstance(value, str):
+        raise mismatch(where, "bytes", value)
+    try:
+        return decode_base64(value)
+    except ValueError as error:
+        raise ArgumentError(f"sdk call argument {where} expected bytes, got text that is no base64: {error}") from None
 
 
 def mismatch(where: int | str, want: str, value: object) -> ArgumentError:

@@ -2,9 +2,10 @@
 
     JavaScript -> Python   JSON, and NaN, Infinity, -Infinity and -0.0 where the shim's values.js writes them: `read`
     Python -> JavaScript   JSON, because the engine's own parser reads it: `write`, and `write_exact` for the values
-                           that JSON or the C encoder of Python's json cannot take
+                           that JSON or the C encoder of Python's json cannot take: NaN, the infinities, bytes
 
-Rule 1: numbers stay exact. A JavaScript number without a fraction arrives as int up to 2**53 - 1, -0 as -0.0.
+Rule 1: numbers stay exact. A JavaScript number without a fraction arrives as int up to 2**53 - 1, -0 as -0.0. Bytes
+become a Uint8Array; the other way that is base64 text, see binary.py.
 Rule 2: the fast path is json's C code; it recurses, so deep values (up to MAX_DEPTH) take a slower way that does not.
 """
 from __future__ import annotations
@@ -23,7 +24,7 @@ __all__ = ["read", "read_arguments", "write", "write_exact"]
 
 _decode = json.JSONDecoder().raw_decode
 write = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
-"""The JSON text of a value. Raises ValueError or RecursionError for what needs `write_exact`."""
+"""The JSON text of a value. Raises ValueError, TypeError or RecursionError for what may need `write_exact`."""
 
 _TOKEN = re.compile(r'[\[\]{},:]|"[^"\\]*(?:\\.[^"\\]*)*"|[^\[\]{},:"\s]+')
 
@@ -79,24 +80,31 @@ def _read_deep(text: str) -> Any:
 class _Open:
     """A list or dict that `write_exact` is inside of."""
 
-    __slots__ = ("close", "key", "members", "nan")
+    __slots__ = ("bytes", "close", "key", "members", "nan")
 
     def __init__(self, members: Iterator[tuple[str | int, Any]], close: str) -> None:
         self.members = members
         self.close = close
         self.key: str | int = 0
         self.nan: list[str | int] = []
+        self.bytes: list[str | int] = []
+
+
+_Places = list[tuple[list["str | int"], list["str | int"]]]
+"""Some members of a value: the paths of their containers, with their keys there."""
 
 
 def write_exact(value: dict[str, Any]) -> str:
-    """The JSON text of `value` with one more member, "nan": where NaN belongs, which JSON cannot say.
+    """The JSON text of `value` with two more members, which list the places of what JSON cannot say.
 
-    NaN is written as null, and "nan" lists [path of a container, keys in it]; an infinity is written as a number
-    beyond the range of a double, which every JavaScript parser rounds to it.
+    At those in "nan", null stands for NaN; at those in "bytes", a string for bytes, which are the numbers of its
+    characters. Both have the form [[path of a container, keys in it], ...]. An infinity is written as a number beyond
+    the range of a double, which every parser rounds to it.
     Raises RemoteProtocolError if the value is nested deeper than MAX_DEPTH, TypeError for what is no value.
     """
     out = ["{"]
-    nan: list[tuple[list[str | int], list[str | int]]] = []
+    nan: _Places = []
+    binary: _Places = []
     stack = [_Open(iter(value.items()), "}")]
     while stack:
         top = stack[-1]
@@ -104,8 +112,9 @@ def write_exact(value: dict[str, Any]) -> str:
         if entry is None:
             stack.pop()
             out.append(top.close)
-            if top.nan:
-                nan.append(([level.key for level in stack], top.nan))
+            for places, keys in ((nan, top.nan), (binary, top.bytes)):
+                if keys:
+                    places.append(([level.key for level in stack], keys))
             continue
         top.key, member = entry
         if out[-1] not in "[{":
@@ -120,7 +129,7 @@ def write_exact(value: dict[str, Any]) -> str:
             raise RemoteProtocolError(f"value is nested deeper than {MAX_DEPTH} levels")
         stack.append(opened)
         out.append("{" if opened.close == "}" else "[")
-    out[-1] = f',"nan":{write(nan)}}}'
+    out[-1] = f',"nan":{write(nan)},"bytes":{write(binary)}}}'
     return "".join(out)
 
 
@@ -138,4 +147,7 @@ def _leaf(value: Any, parent: _Open) -> str:
             parent.nan.append(parent.key)
             return "null"
         return "1e999" if value > 0 else "-1e999"
+    if isinstance(value, bytes):
+        parent.bytes.append(parent.key)
+        return write(value.decode("latin-1"))
     return write(value)

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
     from grpclib.client import Channel
 
+    from goplugin.context import CallContext
     from goplugin.sync.channel import Channel as BlockingChannel
 
+    from .cancellation import Cancellation
     from .sdk import Module
 
 __all__ = ["BlockingModule", "JSModulePlugin", "RemoteModule"]
@@ -75,7 +77,8 @@ class RemoteModule:
 class BlockingModule:
     """A module in another process, for callers that block: a call is made on the calling thread.
 
-    `get_manifest` and `invoke` are those of RemoteModule, errors included.
+    `get_manifest` and `invoke` are those of RemoteModule, errors included. A call that is cancelled is so for the
+    plugin too, and raises RemoteError CANCELLED.
     """
 
     def __init__(self, channel: BlockingChannel) -> None:
@@ -84,11 +87,25 @@ class BlockingModule:
     def get_manifest(self, *, timeout: float | None = None) -> ModuleManifest:
         return ModuleManifest.FromString(self._call(GET_MANIFEST_PATH, b"", timeout))
 
-    def invoke(self, request: InvokeRequest, *, timeout: float | None = None) -> InvokeResponse:
-        return InvokeResponse.FromString(self._call(INVOKE_PATH, request.SerializeToString(), timeout))
+    def invoke(
+        self, request: InvokeRequest, *, timeout: float | None = None, cancel: Cancellation | None = None
+    ) -> InvokeResponse:
+        message = request.SerializeToString()
+        if cancel is None:
+            return InvokeResponse.FromString(self._call(INVOKE_PATH, message, timeout))
+        return InvokeResponse.FromString(self._cancellable_call(INVOKE_PATH, message, timeout, cancel))
 
     def _call(self, path: str, message: bytes, timeout: float | None) -> bytes:
         return self._channel.unary(path, message, timeout=timeout).message or b""
+
+    def _cancellable_call(self, path: str, message: bytes, timeout: float | None, cancel: Cancellation) -> bytes:
+        with self._channel.open(path, timeout=timeout) as call:
+            cancel.on_cancel(call.cancel)
+            call.send(message, end=True)
+            reply = call.receive()
+            if reply is not None:
+                call.receive()      # the call's end, which may be an error
+            return reply or b""
 
 
 class _ModuleService:
@@ -112,5 +129,5 @@ class _ModuleService:
     def get_manifest(self, request: Empty, context: object) -> ModuleManifest:
         return self._module.manifest()
 
-    def invoke(self, request: InvokeRequest, context: object) -> InvokeResponse:
-        return self._module.invoke(request)
+    def invoke(self, request: InvokeRequest, context: CallContext) -> InvokeResponse:
+        return self._module.invoke(request, context)

@@ -1,25 +1,35 @@
-"""The plugin modules that `require` may find, and the names that are refused with a reason."""
+"""The modules that `require` may find, of plugins and of this process, and the names that are refused with a reason."""
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple, Protocol
+import os
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from goplugin.core.environ import go_quote
+from goplugin.core.errors import ConfigError, PluginError
 
-from .contract import ModuleManifest
+from .contract import NAMESPACE, ModuleManifest
 from .manifest import ManifestError
 
-__all__ = ["Invoke", "ModuleRegistry", "RegisteredModule"]
+if TYPE_CHECKING:
+    from .cancellation import Cancellation
+    from .module import Shape
+
+__all__ = ["Invoke", "ModuleRegistry", "NativeError", "NativeModule", "NativeRegistry", "RegisteredModule"]
 
 
 class Invoke(Protocol):
-    """Calls one export of a module in its plugin process and waits for the answer.
+    """Calls one export of a module in its plugin process and waits for the answer; any number of threads may.
 
     `method` is empty for a function export; `args` and the result are plain values (see values.py); `timeout` is in
-    seconds, None for no limit. Raises RemoteError, or PluginLostError if the process is gone.
+    seconds, None for no limit. An asynchronous call comes with `cancel`: once that is cancelled its answer is dropped,
+    and who can ends the call. Raises RemoteError, or PluginLostError if the process is gone; a module of this process
+    raises NativeError.
     """
 
-    def __call__(self, export: str, method: str, args: list[Any], timeout: float | None) -> Any: ...
+    def __call__(
+        self, export: str, method: str, args: list[Any], timeout: float | None, cancel: Cancellation | None = None
+    ) -> Any: ...
 
 
 class RegisteredModule(NamedTuple):
@@ -34,10 +44,68 @@ class RegisteredModule(NamedTuple):
         return self.manifest.module_name
 
 
-class ModuleRegistry:
-    """Modules by name, in the order they were added; names are compared verbatim."""
+class NativeModule(Protocol):
+    """A module of this process (native.py makes them).
+
+    `manifest` lists its functions; `shape` all that it exports, as `module_shape` describes it, where a value that is
+    no function stands as `{"value": ...}`.
+    """
+
+    name: str
+    manifest: ModuleManifest
+
+    def shape(self, bind: Callable[[str, str], str]) -> Shape: ...
+    def invoke(
+        self, export: str, method: str, args: list[Any], timeout: float | None, cancel: Cancellation | None = None
+    ) -> Any: ...
+
+
+class NativeError(PluginError):
+    """A function of a native module raised; `name` and `code` are for the Error in the script, `__cause__` is what."""
+
+    def __init__(self, text: str, *, name: str, code: str | None = None) -> None:
+        super().__init__(text)
+        self.name = name
+        self.code = code
+
+
+class NativeRegistry:
+    """Native modules by name, each made when it is first asked for."""
 
     def __init__(self) -> None:
+        self._makers: dict[str, Callable[[], NativeModule]] = {}
+        self._modules: dict[str, NativeModule] = {}
+
+    def add(self, name: str, make: Callable[[], NativeModule]) -> None:
+        """Register the module that `make()` will give.
+
+        Raises ConfigError for a name that is taken, or that `require` would read as a plugin's or as a path.
+        """
+        if name.startswith(NAMESPACE):
+            raise ConfigError(f"native module {go_quote(name)} must not use namespace {go_quote(NAMESPACE)}")
+        if not name or name.startswith(".") or os.path.isabs(name):
+            raise ConfigError(f"native module {go_quote(name)} has a name that stands for a file")
+        if self._makers.setdefault(name, make) is not make:
+            raise ConfigError(f"native module {go_quote(name)} is registered already")
+
+    def get(self, name: str) -> NativeModule | None:
+        if name not in self._modules and name in self._makers:
+            self._modules[name] = self._makers[name]()
+        return self._modules.get(name)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._makers
+
+    def __iter__(self) -> Iterator[str]:
+        """The names, in the order they were added."""
+        return iter(self._makers)
+
+
+class ModuleRegistry:
+    """The modules of plugins by name, in the order they were added, and `natives`; names are compared verbatim."""
+
+    def __init__(self, natives: NativeRegistry | None = None) -> None:
+        self.natives = NativeRegistry() if natives is None else natives
         self._modules: dict[str, RegisteredModule] = {}
         self._refusals: dict[str, str] = {}
 

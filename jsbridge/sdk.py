@@ -17,7 +17,8 @@
         serve_module(module)
 
 Rule 1: a handler is a plain function, of the arguments or of the Call; signature.py has the rules. It returns what
-values.py can send; what it raises is an error in JavaScript: a RemoteError with its own code, anything else UNKNOWN.
+values.py can send, or bytes if its annotation says so (binary.py); what it raises is an error in JavaScript: a
+RemoteError with its own code, anything else UNKNOWN.
 Rule 2: an export is named after its function, and documented by its docstring, unless told otherwise.
 Rule 3: a definition that no host would take is a ConfigError, at the latest when the manifest is asked for.
 Rule 4: this module and all it imports is what a plugin loads before its handshake: the standard library, lightly.
@@ -26,12 +27,13 @@ Source: go-go-goja pkg/hashiplugin/sdk, for behaviour and texts.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from goplugin.core.environ import go_quote
 from goplugin.core.errors import ConfigError, LocalProtocolError, RemoteError
 from goplugin.core.status import Code
 
+from .binary import bytes_capability
 from .call import ArgumentError, Call, format_number
 from .contract import (
     DISPENSE_NAME,
@@ -45,6 +47,9 @@ from .contract import (
 )
 from .manifest import ManifestError, validate_manifest
 from .signature import Handler
+
+if TYPE_CHECKING:
+    from goplugin.context import CallContext
 
 __all__ = ["ArgumentError", "Call", "Module", "ModuleObject", "format_number", "serve_module"]
 
@@ -70,18 +75,23 @@ class Module:
     @overload
     def function(self, handler: _Function, /) -> _Function: ...
     @overload
-    def function(self, /, *, name: str | None = None, doc: str | None = None) -> Callable[[_Function], _Function]: ...
-    def function(self, handler: Any = None, /, *, name: str | None = None, doc: str | None = None) -> Any:
+    def function(
+        self, /, *, name: str | None = None, doc: str | None = None, returns: type[bytes] | None = None
+    ) -> Callable[[_Function], _Function]: ...
+    def function(
+        self, handler: Any = None, /, *, name: str | None = None, doc: str | None = None, returns: Any = None
+    ) -> Any:
         """Export the decorated function.
 
-        `name` is its name in JavaScript, if that is another than in Python; `doc` stands in for the docstring.
+        `name` is its name in JavaScript, if that is another than in Python; `doc` stands in for the docstring, and
+        `returns=bytes` for the annotation `-> bytes`.
         Raises ConfigError for a name that is taken, and for a function that cannot be a handler.
         """
 
         def define(function: _Function) -> _Function:
             export = _name_of(function, name)
             label = f"sdk function export {go_quote(export)} in module {go_quote(self.name)}"
-            self._handlers[export, ""] = Handler(function, label)
+            self._handlers[export, ""] = Handler(function, label, returns)
             self._add(ExportSpec(export, ExportKind.FUNCTION, _doc_of(function, doc)))
             return function
 
@@ -94,7 +104,7 @@ class Module:
         return export
 
     def manifest(self) -> ModuleManifest:
-        """What a host is told about this module.
+        """What a host is told about this module: which functions return bytes, too, among the capabilities.
 
         Raises ConfigError if no host would take it: an object has no methods, for example.
         """
@@ -102,8 +112,8 @@ class Module:
             tuple(export.spec() if isinstance(export, ModuleObject) else export for export in self._exports)
         )
 
-    def invoke(self, request: InvokeRequest) -> InvokeResponse:
-        """Run the handler that `request` names.
+    def invoke(self, request: InvokeRequest, context: CallContext | None = None) -> InvokeResponse:
+        """Run the handler that `request` names; `context` is for those that ask their Call for it.
 
         Raises RemoteError, and nothing else: with the code of the RemoteError that the handler raised, or UNKNOWN.
         Calls may come from several threads at a time; how they share the author's data is the author's business.
@@ -113,7 +123,7 @@ class Module:
         if handler is None:
             raise _unknown(f"sdk invoke: unsupported export {go_quote(export)} method {go_quote(method)}")
         try:
-            return _answer(handler, Call(export, method, request.args))
+            return _answer(handler, Call(export, method, request.args, context))
         except RemoteError:
             raise
         except Exception as error:  # the border to the author's code, where anything may come
@@ -128,7 +138,9 @@ class Module:
         self._validated(tuple(ExportSpec(export.name, ExportKind.FUNCTION) for export in self._exports))
 
     def _validated(self, exports: tuple[ExportSpec, ...]) -> ModuleManifest:
-        manifest = ModuleManifest(self.name, self._version, exports, self._capabilities, self._doc)
+        binary = [bytes_capability(*names) for names, handler in self._handlers.items() if handler.returns_bytes]
+        capabilities = (*self._capabilities, *binary)
+        manifest = ModuleManifest(self.name, self._version, exports, capabilities, self._doc)
         try:
             validate_manifest(manifest)
         except ManifestError as error:
@@ -157,6 +169,7 @@ class ModuleObject:
         summary: str | None = None,
         doc: str | None = None,
         tags: Iterable[str] = (),
+        returns: type[bytes] | None = None,
     ) -> Callable[[_Function], _Function]: ...
     def method(
         self,
@@ -167,11 +180,13 @@ class ModuleObject:
         summary: str | None = None,
         doc: str | None = None,
         tags: Iterable[str] = (),
+        returns: Any = None,
     ) -> Any:
         """Make the decorated function a method of this object.
 
         `name` is its name in JavaScript, if that is another than in Python; `doc` stands in for the docstring, and
-        `summary` for the first paragraph of that. `tags` are free words to find it by.
+        `summary` for the first paragraph of that. `tags` are free words to find it by. `returns=bytes` stands in for
+        the annotation `-> bytes`.
         Raises ConfigError for a name that is taken, and for a function that cannot be a handler.
         """
 
@@ -181,7 +196,7 @@ class ModuleObject:
                 raise ConfigError(f"sdk object method {go_quote(method)} is duplicated")
             owner = f"export {go_quote(self.name)} module {go_quote(self._module_name)}"
             label = f"sdk method {go_quote(method)} in {owner}"
-            self._handlers[self.name, method] = Handler(function, label)
+            self._handlers[self.name, method] = Handler(function, label, returns)
             text = _doc_of(function, doc)
             short = " ".join(text.partition("\n\n")[0].split()) if summary is None else summary.strip()
             self._methods[method] = MethodSpec(method, short, text, _words(tags))

@@ -10,8 +10,10 @@ the insides of a `list[str]` too. Nothing is converted, but that `int` takes an 
 comes beyond the parameters is ignored, as JavaScript does it: `keys.map(store.get)` passes three arguments.
 Rule 3: an argument that is missing, or null where the annotation takes no None, leaves its parameter its default:
 JavaScript passes `undefined` for a parameter it skips, and on the wire that is null.
-Rule 4: annotations are read at the first call. Until then a plugin has better things to do, and names that are
-defined further down in the author's file exist.
+Rule 4: `bytes` as an annotation means base64 text: of an argument, what JavaScript sends for a Uint8Array; of the
+result, what it gets one for (binary.py). A result may be `bytes | None` too, and is declared in just these words.
+Rule 5: annotations are read at the first call. Until then a plugin has better things to do, and names that are
+defined further down in the author's file exist. Whether bytes are returned is known before, for the manifest.
 """
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ from typing import Any, NamedTuple, Union, get_args, get_origin
 from goplugin.core.environ import go_quote
 from goplugin.core.errors import ConfigError
 
-from .call import ArgumentError, Call, format_number, mismatch, out_of_range
+from .binary import encode_base64
+from .call import ArgumentError, Call, format_number, mismatch, out_of_range, read_bytes
 
 __all__ = ["Handler"]
 
@@ -32,13 +35,18 @@ _VAR_POSITIONAL, _COROUTINE, _ASYNC_GENERATOR = 0x04, 0x80, 0x200  # flags of a 
 class Handler:
     """An author's function, called with a Call.
 
-    Raises ConfigError for what cannot be a handler; `label` says in its text what the handler belongs to.
+    Raises ConfigError for what cannot be a handler; `label` says in its text what the handler belongs to. `returns`
+    stands in for the annotation of the result.
     """
 
-    __slots__ = ("_function", "_label", "_run")
+    __slots__ = ("_function", "_label", "_run", "returns_bytes")
 
-    def __init__(self, function: Callable[..., object], label: str) -> None:
-        _signature_of(function, label)
+    def __init__(self, function: Callable[..., object], label: str, returns: object = None) -> None:
+        signed, _, _ = _signature_of(function, label)
+        if returns is None:
+            returns = _return_annotation(signed)
+        self.returns_bytes = returns in _BYTES
+        """Whether the result is bytes, or None."""
         self._function = function
         self._label = label
         self._run: Callable[[Call], object] | None = None
@@ -51,7 +59,8 @@ class Handler:
         """
         run = self._run
         if run is None:
-            run = self._run = _bind(self._function, self._label)
+            run = _bind(self._function, self._label)
+            self._run = run = _bytes_from(run, self._label) if self.returns_bytes else run
         return run(call)
 
 
@@ -112,6 +121,30 @@ def _bind(handler: Callable[..., object], label: str) -> Callable[[Call], object
         return handler(*values)
 
     return run
+
+
+_BYTES = (bytes, bytes | None, "bytes", "bytes | None", "None | bytes", "Optional[bytes]")
+
+
+def _return_annotation(function: FunctionType) -> object:
+    try:
+        return function.__annotations__.get("return")
+    except NameError:  # Python 3.14 evaluates all of them here, and one names what exists for type checkers only
+        return None
+
+
+def _bytes_from(run: Callable[[Call], object], label: str) -> Callable[[Call], str | None]:
+    """`run`, whose result is bytes or None, with base64 text for bytes."""
+
+    def run_and_encode(call: Call) -> str | None:
+        result = run(call)
+        if result is None:
+            return None
+        if not isinstance(result, (bytes, bytearray, memoryview)):
+            raise TypeError(f"{label} is declared to return bytes, and has returned {type(result).__name__}")
+        return encode_base64(bytes(result))  # pyright: ignore[reportUnknownArgumentType] - a memoryview of anything
+
+    return run_and_encode
 
 
 def _takes_call(name: str, annotations: Mapping[str, Any], scope: dict[str, Any], label: str) -> bool:
@@ -229,6 +262,7 @@ _SIMPLE_TYPES: tuple[tuple[Any, _Type], ...] = (
     (float, _exact("float64", float, int)),
     (int, _Type("int", _read_int)),
     (bool, _exact("bool", bool)),
+    (bytes, _Type("bytes", read_bytes)),
     (list, _LIST),
     (Sequence, _LIST),
     (dict, _DICT),

@@ -86,7 +86,8 @@ def _read_value(data: bytes, start: int, end: int, pending: list[_Pending]) -> A
                 return data[body:end].decode()
             if tag in (_LIST, _STRUCT):
                 container: Any = [] if tag == _LIST else {}
-                pending.append((container, body, end))
+                if size:
+                    pending.append((container, body, end))
                 return container
         if body == end and tag in (_NULL, _BOOL):
             return size != 0 if tag == _BOOL else None
@@ -166,10 +167,11 @@ def _merge_values(data: bytes, spans: list[tuple[int, int]], pending: list[_Pend
         while position < end:
             tag, body, position = _next_field(data, position, end)
             if tag in _KINDS:
-                if tag != kind:
+                if tag != kind or kind not in (_LIST, _STRUCT):  # what was found before counts no more
                     kind = tag
                     found.clear()
-                found.append((body, position))
+                if position > body or tag == _STRING:  # an empty list or struct adds nothing
+                    found.append((body, position))
     if kind in (_LIST, _STRUCT):
         container: Any = [] if kind == _LIST else {}
         pending.extend((container, start, end) for start, end in found)

@@ -4,11 +4,11 @@
     bool_value    bool            list_value    list
     number_value  float           struct_value  dict with str keys, in the order written
 
-Encoding also takes int (rounded to a double), tuple, bytes (a list of numbers, as Go's SDK sends []byte) and
-subclasses of all of these. NaN, the infinities and -0 travel as they are.
+Encoding also takes int (rounded to a double), tuple, bytes (a list of numbers, as Go's SDK sends []byte), subclasses
+of all of these, and protobuf's own Value in the place of a whole value. NaN, the infinities and -0 travel as they are.
 
 Rule 1: nothing recurses. A deep value costs memory, never the interpreter's stack; MAX_DEPTH bounds both directions.
-Rule 2: the work is linear in the size of the message, whatever a peer writes.
+Rule 2: time and memory are linear in the size of the message, whatever a peer writes: no byte costs more than 64.
 Rule 3: what protobuf accepts means here what it means there: the last kind in a Value wins, two lists or two structs
 in a row merge, of two equal keys the later one wins, unknown fields are skipped. Only groups are refused.
 Source: google/protobuf/struct.proto and the "Encoding" page of the protobuf documentation.
@@ -18,12 +18,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import repeat
 from struct import Struct
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from goplugin.core.errors import LocalProtocolError
 from goplugin.core.protowire import encode_varint
 
 from .value_decoder import MAX_DEPTH, decode_text, decode_value
+
+if TYPE_CHECKING:
+    from google.protobuf.struct_pb2 import Value
 
 __all__ = ["MAX_DEPTH", "Heads", "decode_text", "decode_value", "encode_text", "encode_value"]
 
@@ -37,6 +40,8 @@ def encode_value(value: object) -> bytes:
     """
     encode = _LEAVES.get(type(value))
     if encode is None:
+        if getattr(getattr(value, "DESCRIPTOR", None), "full_name", "") == "google.protobuf.Value":
+            return cast("Value", value).SerializeToString()
         value = _as_base_type(value)
         encode = _LEAVES[type(value)]
     encoded = encode(value)

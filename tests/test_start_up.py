@@ -47,8 +47,8 @@ OURS = """
     goplugin.core.http2.settings goplugin.core.http2.stream
     goplugin.sync goplugin.sync.connection goplugin.sync.link goplugin.sync.methods goplugin.sync.relief
     goplugin.sync.server goplugin.sync.server_call goplugin.sync.services goplugin.sync.serving goplugin.sync.stream
-    jsbridge jsbridge.call jsbridge.contract jsbridge.manifest jsbridge.plugin jsbridge.sdk jsbridge.signature
-    jsbridge.value_decoder jsbridge.values
+    jsbridge jsbridge.binary jsbridge.call jsbridge.contract jsbridge.manifest jsbridge.plugin jsbridge.sdk
+    jsbridge.signature jsbridge.value_decoder jsbridge.values
 """
 
 

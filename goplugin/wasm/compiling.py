@@ -14,6 +14,7 @@ from .cache import CompiledCache, default_directory
 from .config import WasmConfig
 from .engine import engine_for, fingerprint
 from .producers import read_producers
+from .signatures import read_functions
 
 __all__ = ["Compiled", "compile_module"]
 
@@ -38,16 +39,11 @@ def compile_module(name: str, content: bytes, config: WasmConfig) -> Compiled:
     except wasmtime.WasmtimeError as error:
         reason = str(error).strip().replace("\n", " ")
         raise LaunchError(f"{name} is not a valid module: {reason}") from error
-    imports = {(each.module, each.name or ""): each.type for each in code.imports}
-    exports = {each.name: each.type for each in code.exports}
-    return Compiled(
-        name,
-        engine,
-        code,
-        {key: _signature(type_) for key, type_ in imports.items() if isinstance(type_, wasmtime.FuncType)},
-        {key: _signature(type_) for key, type_ in exports.items() if isinstance(type_, wasmtime.FuncType)},
-        read_producers(content),
-    )
+    try:
+        functions = read_functions(content)
+    except ValueError as error:
+        raise LaunchError(f"{name} has what no plugin needs: {error}") from error
+    return Compiled(name, engine, code, functions.imports, functions.exports, read_producers(content))
 
 
 def _code(engine: wasmtime.Engine, content: bytes, config: WasmConfig) -> wasmtime.Module:
@@ -69,6 +65,3 @@ def _cache(config: WasmConfig) -> CompiledCache | None:
     directory = default_directory() if config.cache_dir is None else config.cache_dir
     return CompiledCache(directory) if directory and config.engine is None else None
 
-
-def _signature(type_: wasmtime.FuncType) -> Signature:
-    return Signature(tuple(map(str, type_.params)), tuple(map(str, type_.results)))

@@ -1,14 +1,15 @@
 // Calls into Python, and how what went wrong there becomes a JavaScript error.
 //
 // Python answers with JSON, or with undefined when there is more to say than a plain value; "outcome" then tells what.
-// No Python exception ever reaches QuickJS: it would arrive as an InternalError with a repr for a message.
+// No Python exception ever reaches the engine: it would arrive as an InternalError (Duktape: EvalError) with a repr for a
+// message.
 
 var callPython = global.call_python;
 var defineProperty = Object.defineProperty;
 
 // True once a KeyboardInterrupt or the like is on its way through the script: nothing calls Python any more.
 var stopped = false;
-// What dukpy said of an exception that it lost; see jsbridge/_dukpy.py.
+// What dukpy said of an exception that it lost; see jsbridge/_quickjs.py.
 var lost = "";
 
 function python(name, argument) {
@@ -25,7 +26,7 @@ function ask(name, argument) {
     // Anything else, such as a full heap, is this call's own trouble.
     if (String(error) === "InternalError: interrupted") {
       stopped = true;
-    } else if (/^InternalError: Error while calling Python/.test(String(error))) {
+    } else if (/^(?:InternalError|EvalError): Error while calling Python/.test(String(error))) {
       stopped = true;
       lost = error.message;
     }
@@ -39,26 +40,18 @@ function exactOutcome(outcome) {
     throw new Error("the script is being stopped: " + outcome.stop);
   }
   if (outcome.error) throw pythonError(outcome.error);
-  return withNaN(outcome);
+  return exactValue(outcome);
 }
 
-// JSON has no NaN: it arrives as null, and `outcome.nan` lists [path of a container in outcome, keys in it].
-function withNaN(outcome) {
-  outcome.nan.forEach(function (entry) {
-    var container = entry[0].reduce(function (parent, key) { return parent[key]; }, outcome);
-    entry[1].forEach(function (key) { container[key] = NaN; });
-  });
-  return outcome.value;
-}
-
-// `fields`: name, message, any of code, details and plugin, and origin, which finds the Python exception again.
+// `fields`: name, message, any of code, details, plugin and requireStack, and origin, which finds the Python exception
+// again.
 function pythonError(fields) {
   var error = new Error(fields.message);
   if (fields.name !== "Error") {
     defineProperty(error, "name", { value: fields.name, writable: true, configurable: true });
   }
-  ["code", "details", "plugin"].forEach(function (key) {
-    if (fields[key] !== undefined) error[key] = fields[key];
+  ["code", "details", "plugin", "requireStack"].forEach(function (key) {
+    if (fields[key] !== undefined && fields[key] !== null) error[key] = fields[key];
   });
   if (fields.origin !== undefined) defineProperty(error, "origin", { value: fields.origin });
   return error;

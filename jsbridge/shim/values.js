@@ -1,4 +1,4 @@
-// Values on their way out of JavaScript: the text that jsbridge/jstext.py reads.
+// Values on their way out of JavaScript, as the text that jsbridge/jstext.py reads, and back in.
 //
 // The text is JSON with four more literals, NaN, Infinity, -Infinity and -0.0, which Python's json.loads reads as they
 // stand. A value that would lose content on the way is refused, with a TypeError that names its place, before
@@ -12,6 +12,8 @@ var MAX_SAFE = 9007199254740991;
 var isArray = Array.isArray;
 var keysOf = Object.keys;
 var quote = JSON.stringify;
+var plainPrototype = Object.prototype;
+var prototypeOf = Object.getPrototypeOf;
 var tagOf = Object.prototype.toString;
 var numberOf = Number.prototype.valueOf;
 var booleanOf = Boolean.prototype.valueOf;
@@ -28,17 +30,37 @@ var REFUSED = {
   "[object Symbol]": "Symbol; pass symbol.description",
   "[object BigInt]": "BigInt; pass Number(value) or String(value)",
   "[object Promise]": "Promise; pass the value it resolves to",
-  "[object WeakMap]": "WeakMap",
-  "[object WeakSet]": "WeakSet",
+  "[object WeakMap]": "WeakMap; pass what it holds for the keys that matter",
+  "[object WeakSet]": "WeakSet; pass which objects it has",
   "[object WeakRef]": "WeakRef; pass ref.deref()",
-  "[object ArrayBuffer]": "ArrayBuffer; pass new Uint8Array(buffer)",
+  "[object FinalizationRegistry]": "FinalizationRegistry; pass data",
   "[object SharedArrayBuffer]": "SharedArrayBuffer; pass new Uint8Array(buffer)",
-  "[object DataView]": "DataView; pass new Uint8Array(view.buffer)",
+  "[object DataView]": "DataView; pass new Uint8Array(view.buffer, view.byteOffset, view.byteLength)",
   "[object Generator]": "Generator; pass Array.from(generator)",
-  "[object AsyncGenerator]": "AsyncGenerator"
+  "[object AsyncGenerator]": "AsyncGenerator; pass an array of what it yields"
 };
+var FUNCTION = "function; pass what it returns, or data";
+var CYCLE = "cycle (the value contains itself); pass a copy without it";
 var ITERATOR = /Iterator/;
-var TYPED_ARRAY = /^\[object ((?:Int|Uint|Float|BigInt|BigUint)\d+Array)\]$/;
+var TYPED_ARRAY = /^\[object ((Big)?(?:Int|Uint|Float)\d+Array)\]$/;
+
+// Behind a proxy, or a tag of its class's own, a value is known only by the constructor that it comes from.
+var DISGUISED = [
+  "Date", "Map", "Set", "RegExp", "Error", "String", "Number", "Boolean", "Promise", "WeakMap", "WeakSet", "WeakRef",
+  "ArrayBuffer", "SharedArrayBuffer", "DataView", "Uint8Array", "Uint8ClampedArray"
+].filter(function (name) { return typeof global[name] === "function"; }).map(function (name) {
+  var refusal = REFUSED["[object " + name + "]"] || name + " in disguise; pass a plain one";
+  return { constructor: global[name], refusal: refusal };
+});
+
+function disguised(value) {
+  var prototype = prototypeOf(value), i;
+  if (prototype === plainPrototype || prototype === null) return undefined;
+  for (i = 0; i < DISGUISED.length; i++) {
+    if (value instanceof DISGUISED[i].constructor) return DISGUISED[i].refusal;
+  }
+  return undefined;
+}
 
 var LONE_SURROGATE = /[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]/g;
 
@@ -62,18 +84,23 @@ function numberText(number) {
 // The text of an object that stands for one value: a boxed number or boolean, or bytes, which cross as base64.
 // Undefined for an object with parts; throws what `refusal` makes of one that cannot cross.
 function boxText(value, tag, refusal) {
+  var kind;
   switch (tag) {
-    case "[object Object]":
+    case "[object Object]": break;
     case "[object Arguments]": return undefined;
     case "[object Number]": return numberText(numberOf.call(value));
     case "[object Boolean]": return String(booleanOf.call(value));
     case "[object Uint8Array]":
     case "[object Uint8ClampedArray]": return "\"" + base64(value) + "\"";
+    case "[object ArrayBuffer]": return "\"" + base64(new Uint8Array(value)) + "\"";
     default:
+      if (REFUSED.hasOwnProperty(tag)) throw refusal(REFUSED[tag]);
+      if (ITERATOR.test(tag)) throw refusal("iterator; pass Array.from(iterator)");
+      kind = TYPED_ARRAY.exec(tag);
+      if (kind) throw refusal(kind[1] + "; pass Array.from(array" + (kind[2] ? ", Number)" : ")"));
   }
-  if (REFUSED.hasOwnProperty(tag)) throw refusal(REFUSED[tag]);
-  if (ITERATOR.test(tag)) throw refusal("iterator; pass Array.from(iterator)");
-  if (TYPED_ARRAY.test(tag)) throw refusal(tag.slice(8, -1) + "; pass Array.from(array)");
+  kind = disguised(value);
+  if (kind) throw refusal(kind);
   return undefined;
 }
 
@@ -86,8 +113,8 @@ function toText(root, where, destination) {
 
   function refusal(kind) {
     var end = (kind + ";").indexOf(";");
-    var place = placeOf(frames.concat([{ keys: keys, index: index }]).slice(1));
-    return new TypeError(where + ": " + place + kind.slice(0, end) + " cannot cross to " + destination + kind.slice(end));
+    var what = placeOf(frames.concat([{ keys: keys, index: index }]).slice(1)) + kind.slice(0, end);
+    return new TypeError(where + ": " + what + " cannot cross to " + destination + kind.slice(end));
   }
 
   for (;;) {
@@ -113,23 +140,25 @@ function toText(root, where, destination) {
       case "number": text = numberText(value); break;
       case "boolean": text = value ? "true" : "false"; break;
       case "undefined": text = "null"; break;
-      case "function": throw refusal("function");
+      case "function": throw refusal(FUNCTION);
       case "symbol": throw refusal(REFUSED["[object Symbol]"]);
       case "bigint": throw refusal(REFUSED["[object BigInt]"]);
-      default:
+      case "object":
         if (value === null) {
           text = "null";
         } else {
           tag = isArray(value) ? "[object Arguments]" : tagOf.call(value);
           text = boxText(value, tag, refusal);
         }
+        break;
+      default: throw refusal(typeof value);  // Duktape's pointers
     }
     if (text !== undefined) {
       out.push(head + text);
       continue;
     }
     if (frames.length >= MAX_DEPTH) throw new RangeError(where + ": nested deeper than " + MAX_DEPTH + " levels");
-    if (value === container || parents.indexOf(value) >= 0) throw refusal("cycle (the value contains itself)");
+    if (value === container || parents.indexOf(value) >= 0) throw refusal(CYCLE);
     parents.push(container);
     frames.push({ keys: keys, size: size, index: index });
     container = value;
@@ -155,20 +184,16 @@ function isIdentifier(name) {
 }
 
 var BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+var pairs = [];  // two letters for each twelve bits, from the first use on
 
 function base64(bytes) {
   var out = [], size = bytes.length, i, bits;
-  for (i = 0; i + 2 < size; i += 3) {
-    bits = bytes[i] << 16 | bytes[i + 1] << 8 | bytes[i + 2];
-    out.push(BASE64[bits >> 18] + BASE64[bits >> 12 & 63] + BASE64[bits >> 6 & 63] + BASE64[bits & 63]);
+  if (!pairs.length) for (i = 0; i < 4096; i++) pairs.push(BASE64[i >> 6] + BASE64[i & 63]);
+  for (i = 0; i < size; i += 3) {
+    bits = bytes[i] << 16 | bytes[i + 1] << 8 | bytes[i + 2];  // what is beyond the end counts as 0
+    out.push(pairs[bits >> 12], pairs[bits & 4095]);
   }
-  if (i + 1 === size) {
-    bits = bytes[i] << 16;
-    out.push(BASE64[bits >> 18] + BASE64[bits >> 12 & 63] + "==");
-  } else if (i + 2 === size) {
-    bits = bytes[i] << 16 | bytes[i + 1] << 8;
-    out.push(BASE64[bits >> 18] + BASE64[bits >> 12 & 63] + BASE64[bits >> 6 & 63] + "=");
-  }
+  if (i > size) out.push(out.pop().slice(0, size - i) + "==".slice(0, i - size));
   return out.join("");
 }
 
@@ -190,4 +215,25 @@ function packArguments(args) {
     }
   }
   return packed;
+}
+
+// The other way: `outcome.value` as jstext.write_exact wrote it, with what JSON cannot say put in its place.
+function exactValue(outcome) {
+  replaceAt(outcome.nan, outcome, function () { return NaN; });
+  replaceAt(outcome.bytes, outcome, bytesOf);
+  return outcome.value;
+}
+
+// `places` are pairs: the path of a container in `root`, and the keys of members there.
+function replaceAt(places, root, replacement) {
+  places.forEach(function (place) {
+    var container = place[0].reduce(function (parent, key) { return parent[key]; }, root);
+    place[1].forEach(function (key) { container[key] = replacement(container[key]); });
+  });
+}
+
+function bytesOf(string) {
+  var size = string.length, bytes = new Uint8Array(size), i;
+  for (i = 0; i < size; i++) bytes[i] = string.charCodeAt(i);
+  return bytes;
 }

@@ -6,7 +6,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,58 +14,15 @@ import pytest
 
 from goplugin import ConfigError, __version__
 from host.cli import main, parse
+from host.settings import Settings
+from host.verbs.call import Call
+from host.verbs.run import Run
 from tests.support import requirement
 
-from .plugins import add_echo, add_shell, children
+from .outcome import RunHost
+from .plugins import add_echo, add_shell
 
 HOST = [sys.executable, "-m", "host"]
-
-
-@pytest.fixture(autouse=True)
-def no_process_is_left() -> Iterator[None]:
-    before = children()
-    yield
-    assert children() == before
-
-
-@pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A directory with one good plugin."""
-    path = tmp_path_factory.mktemp("plugins")
-    add_echo(path, "echo", "plugin:echo")
-    return str(path)
-
-
-class Outcome:
-    """What a command line did."""
-
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code = code
-        self.out = out
-        self.err = err
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-    @property
-    def error(self) -> Any:
-        """The error object of --json."""
-        return json.loads(self.err)["error"]
-
-
-@pytest.fixture
-def run(directory: str, capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
-    """Runs a command line that looks for plugins in `directory`."""
-
-    def run(*argv: str) -> Outcome:
-        code = main(["--plugin-dir", directory, *argv])
-        return Outcome(code, *capsys.readouterr())
-
-    return run
-
-
-Run = Callable[..., Outcome]
 
 
 # --- the command line ------------------------------------------------------------------------------------------------
@@ -82,35 +39,34 @@ Run = Callable[..., Outcome]
 )
 @requirement("jm.discovery.flags")
 def test_flags_stand_before_and_after_the_verb_and_among_its_arguments(argv: list[str]) -> None:
-    arguments = parse(argv)
+    verb = parse(argv)
 
-    assert (arguments.verb, arguments.module, arguments.export, arguments.args) == ("call", "M", "E", ["1", "-2"])
-    assert (arguments.json, arguments.plugin_dir, arguments.timeout, arguments.strict) == (True, ["a", "b"], 3, True)
+    assert isinstance(verb, Call)
+    assert (verb.module, verb.export, verb.args) == ("M", "E", ["1", "-2"])
+    settings = verb.settings
+    assert (settings.json, settings.plugin_dir, settings.timeout, settings.strict) == (True, ("a", "b"), 3, True)
 
 
 def test_flags_have_defaults() -> None:
-    arguments = parse(["list"])
-
-    assert (arguments.plugin_dir, arguments.allow_plugin_module) == ([], [])
-    assert (arguments.json, arguments.strict) == (False, False)
-    assert (arguments.timeout, arguments.call_timeout, arguments.start_timeout) == (None, 5, 10)
+    assert parse(["list"]).settings == Settings()
 
 
 def test_a_directory_with_a_comma_is_quoted() -> None:
-    assert parse(["list", "--plugin-dir", '"a,b",c']).plugin_dir == ["a,b", "c"]
+    assert parse(["list", "--plugin-dir", '"a,b",c']).settings.plugin_dir == ("a,b", "c")
 
 
 @requirement("jm.allowlist")
 def test_allowed_modules_are_repeatable_and_comma_separated() -> None:
     argv = ["--allow-plugin-module", "plugin:a,plugin:b", "list", "--allow-plugin-module", "plugin:c"]
 
-    assert parse(argv).allow_plugin_module == ["plugin:a", "plugin:b", "plugin:c"]
+    assert parse(argv).settings.allow_plugin_module == ("plugin:a", "plugin:b", "plugin:c")
 
 
 def test_behind_two_dashes_everything_belongs_to_the_script() -> None:
-    arguments = parse(["run", "script.js", "a", "--", "--json", "-h"])
+    verb = parse(["run", "script.js", "a", "--", "--json", "-h"])
 
-    assert (arguments.args, arguments.json) == (["a", "--json", "-h"], False)
+    assert isinstance(verb, Run)
+    assert (verb.args, verb.settings.json) == (["a", "--json", "-h"], False)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +85,7 @@ def test_behind_two_dashes_everything_belongs_to_the_script() -> None:
         ["version", "--all"],
     ],
 )
-def test_a_command_line_that_makes_no_sense_is_a_usage_error(run: Run, argv: list[str]) -> None:
+def test_a_command_line_that_makes_no_sense_is_a_usage_error(run: RunHost, argv: list[str]) -> None:
     outcome = run(*argv)
 
     assert (outcome.code, outcome.out) == (2, "")
@@ -139,7 +95,7 @@ def test_a_command_line_that_makes_no_sense_is_a_usage_error(run: Run, argv: lis
         parse(argv)
 
 
-def test_usage_errors_are_json_too(run: Run) -> None:
+def test_usage_errors_are_json_too(run: RunHost) -> None:
     outcome = run("list", "--bogus", "--json")
 
     assert (outcome.error["message"], outcome.error["exit_code"]) == ("unrecognized arguments: --bogus", 2)
@@ -151,7 +107,7 @@ def test_help_goes_to_stdout_and_is_no_error(capsys: pytest.CaptureFixture[str])
 
     assert caught.value.code == 0
     out = capsys.readouterr().out
-    assert out.startswith("usage: python -m host [FLAGS] call MODULE EXPORT[.METHOD] [JSON...]\n")
+    assert out.startswith("usage: python -m host [FLAGS] call MODULE EXPORT[.METHOD] [ARG...]\n")
     assert "--plugin-dir DIR" in out
 
 
@@ -174,20 +130,20 @@ def test_without_a_verb_there_is_help_on_stderr_and_code_2() -> None:
         ("({ a: [1, null], b: -0.5 })", "{ a: [ 1, null ], b: -0.5 }", {"a": [1, None], "b": -0.5}),
     ],
 )
-def test_eval_prints_the_last_value(run: Run, code: str, text: str, data: Any) -> None:
+def test_eval_prints_the_last_value(run: RunHost, code: str, text: str, data: Any) -> None:
     assert run("eval", code).out == f"{text}\n"
     assert run("eval", code, "--json").json == data
 
 
 @pytest.mark.parametrize("flags", [[], ["--json"]])
-def test_eval_prints_nothing_for_undefined(run: Run, flags: list[str]) -> None:
+def test_eval_prints_nothing_for_undefined(run: RunHost, flags: list[str]) -> None:
     outcome = run("eval", "undefined", *flags)
 
     assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
 
 
 @requirement("jm.cli.run")
-def test_run_runs_a_script_with_its_arguments(run: Run, tmp_path: Path) -> None:
+def test_run_runs_a_script_with_its_arguments(run: RunHost, tmp_path: Path) -> None:
     script = tmp_path / "script.js"
     script.write_text(
         "console.log(require('plugin:echo').ping(process.argv.slice(2).join(' ')));\n"
@@ -210,36 +166,37 @@ def test_run_runs_a_script_with_its_arguments(run: Run, tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("flags", [[], ["--json"]])
-def test_call_prints_the_result_as_json(run: Run, argv: list[str], result: Any, flags: list[str]) -> None:
+def test_call_prints_the_result_as_json(run: RunHost, argv: list[str], result: Any, flags: list[str]) -> None:
     outcome = run("call", "plugin:echo", *argv, *flags)
 
     assert (outcome.code, outcome.json) == (0, result)
 
 
 @pytest.mark.parametrize("text", ["hello", "NaN", "'x'", "{a: 1}", "", "[" * 100_000])
-def test_an_argument_of_call_that_is_not_json_is_a_usage_error(run: Run, text: str) -> None:
+def test_an_argument_of_call_that_is_not_json_is_a_usage_error(run: RunHost, text: str) -> None:
     outcome = run("call", "plugin:echo", "ping", "1", text)
 
     assert outcome.code == 2
     assert outcome.err.startswith(f"error: argument 2 of the call is not JSON: {text}\n  hint: ")
 
 
-def test_list_shows_what_can_be_called_and_where_it_is(run: Run, directory: str) -> None:
+def test_list_shows_what_can_be_called_and_where_it_is(run: RunHost, directory: str) -> None:
     outcome = run("list")
 
     assert outcome.code == 0
     assert [re.split("  +", line) for line in outcome.out.splitlines()] == [
-        ["MODULE", "VERSION", "EXPORTS", "PATH"],
+        ["MODULE", "VERSION", "KIND", "EXPORTS", "PATH"],
         [
             "plugin:echo",
             "v1",
+            "process",
             "strings.upper, process.pid, process.crash, process.sleep, ping, fail",
             f"{directory}/goja-plugin-echo",
         ],
     ]
 
 
-def test_list_gives_programs_the_whole_manifests(run: Run, directory: str) -> None:
+def test_list_gives_programs_the_whole_manifests(run: RunHost, directory: str) -> None:
     (module,) = run("list", "--json").json["modules"]
 
     exports = module.pop("exports")
@@ -249,6 +206,7 @@ def test_list_gives_programs_the_whole_manifests(run: Run, directory: str) -> No
         "doc": "Answers tests.",
         "capabilities": ["tests"],
         "path": f"{directory}/goja-plugin-echo",
+        "kind": "process",
     }
     assert exports[0] == {
         "name": "strings",
@@ -259,8 +217,8 @@ def test_list_gives_programs_the_whole_manifests(run: Run, directory: str) -> No
     assert exports[2] == {"name": "ping", "kind": "function", "doc": "Give the first argument back."}
 
 
-@requirement("jm.discovery.pattern", "jm.allowlist")
-def test_list_all_shows_what_was_left_out_and_why(run: Run, directory: str, tmp_path: Path) -> None:
+@requirement("jm.discovery.pattern", "jm.allowlist", "jm.report")
+def test_list_all_shows_what_was_left_out_and_why(run: RunHost, directory: str, tmp_path: Path) -> None:
     path = add_shell(tmp_path, "x", "exit 1")
     os.chmod(path, 0o600)
     flags = ["--plugin-dir", str(tmp_path), "--allow-plugin-module", "plugin:other"]
@@ -273,9 +231,13 @@ def test_list_all_shows_what_was_left_out_and_why(run: Run, directory: str, tmp_
         (f"{directory}/goja-plugin-echo", 'plugin module "plugin:echo" is not in the allowlist'),
     ]
     assert outcome.code == 0
-    assert outcome.out.splitlines()[0].split("  ")[0] == "LEFT OUT"
-    for row, (file, reason) in zip(outcome.out.splitlines()[1:], left_out, strict=True):
-        assert (row.startswith(file), row.endswith(reason)) == (True, True)
+    assert outcome.out.splitlines()[-5:] == [
+        "Plugin candidates skipped: 1",
+        f"  - {left_out[0][1]}",
+        "Plugin modules loaded: 0",
+        "Plugin modules refused: 1",
+        f"  - {left_out[1][1]} <- {left_out[1][0]}",
+    ]
     assert data["modules"] == []
     assert data["left_out"] == [{"path": file, "reason": reason} for file, reason in left_out]
 
@@ -299,6 +261,8 @@ def test_version_prints_versions(capsys: pytest.CaptureFixture[str]) -> None:
         (["version"], {"anyio", "asyncio", "dukpy._dukpy", "grpclib"}),
         (["call", "plugin:echo", "ping"], {"dukpy._dukpy"}),
         (["list"], {"dukpy._dukpy"}),
+        (["config", "show"], {"anyio", "asyncio", "attrs", "dukpy", "jsbridge", "logging", "tomllib"}),
+        (["help"], {"anyio", "asyncio", "attrs", "dukpy", "jsbridge", "logging", "tomllib"}),
     ],
 )
 def test_a_verb_imports_only_what_it_needs(directory: str, argv: list[str], absent: set[str]) -> None:
@@ -309,6 +273,36 @@ def test_a_verb_imports_only_what_it_needs(directory: str, argv: list[str], abse
     )
 
     assert set(done.stderr.split()) & absent == set()
+
+
+def test_what_plugins_say_is_shown_if_asked_for(run: RunHost, tmp_path: Path) -> None:
+    before = "os.write(2, b'stray\\n'); print('early')"
+    path = add_echo(tmp_path, "loud", "plugin:loud", before=before)
+    flags = ["--plugin-dir", str(tmp_path), "call", "plugin:loud", "ping"]
+    Path(path).write_text(Path(path).read_text().replace("def ping(call: Call) -> object:", _LOUD))
+
+    silent = run(*flags)
+    outcome = run(*flags, "--plugin-logs")
+    logs = [json.loads(line)["log"] for line in run(*flags, "--plugin-logs", "--json").err.splitlines()]
+
+    assert (silent.code, silent.out, silent.err) == (0, "null\n", "")
+    assert (outcome.code, outcome.out) == (0, "null\n")
+    assert {
+        "goja-plugin-loud | stray",
+        "plugin:loud | WARN  careful",
+        "plugin:loud | printed",
+        "plugin:loud | complained",
+    } <= set(outcome.err.splitlines())
+    assert {"plugin": "plugin:loud", "kind": "stdout", "text": "printed"} in logs
+
+
+_LOUD = """\
+def ping(call: Call) -> object:
+    import logging
+
+    logging.getLogger("loud").warning("careful")
+    print("printed", flush=True)
+    print("complained", file=sys.stderr, flush=True)"""
 
 
 # --- exit codes ------------------------------------------------------------------------------------------------------
@@ -336,7 +330,7 @@ NOT_ALLOWED = '"plugin:echo" is not in the allowlist'
         (["list", "--allow-plugin-module", "plugin:x", "--strict"], 6, "validate plugin manifest from "),
     ],
 )
-def test_errors_have_their_exit_codes_and_say_what_it_is(run: Run, argv: list[str], code: int, text: str) -> None:
+def test_errors_have_their_exit_codes_and_say_what_it_is(run: RunHost, argv: list[str], code: int, text: str) -> None:
     outcome = run(*argv, "--json")
 
     assert (outcome.code, outcome.out) == (code, "")
@@ -344,7 +338,7 @@ def test_errors_have_their_exit_codes_and_say_what_it_is(run: Run, argv: list[st
     assert text in outcome.error["message"]
 
 
-def test_for_people_an_error_is_text(run: Run, directory: str) -> None:
+def test_for_people_an_error_is_text(run: RunHost, directory: str) -> None:
     assert run("eval", "require('plugin:echo').fail('no')").err == (
         "error: GoError: rpc error: code = Unknown desc = no\n"
         "  stack:  at <eval>:1:24\n"
@@ -355,19 +349,21 @@ def test_for_people_an_error_is_text(run: Run, directory: str) -> None:
 @pytest.mark.parametrize(
     ("script", "code"), [("echo hello", 4), ("exit 1", 5), ("echo '1|1|unix|/x|netrpc|'; exec sleep 60", 4)]
 )
-def test_a_bad_plugin_fails_the_run_before_anything_else(run: Run, tmp_path: Path, script: str, code: int) -> None:
+def test_strictly_a_bad_plugin_fails_the_run_before_anything_else(
+    run: RunHost, tmp_path: Path, script: str, code: int
+) -> None:
     path = add_shell(tmp_path, "bad", script)
 
-    outcome = run("eval", "console.log(1)", "--plugin-dir", str(tmp_path))
+    outcome = run("eval", "console.log(1)", "--plugin-dir", str(tmp_path), "--strict")
 
     assert (outcome.code, outcome.out) == (code, "")
     assert outcome.err.startswith(f'error: start plugin "{path}": ')
 
 
-def test_two_plugins_with_one_module_are_code_4(run: Run, tmp_path: Path) -> None:
+def test_strictly_two_plugins_with_one_module_are_code_4(run: RunHost, tmp_path: Path) -> None:
     add_echo(tmp_path, "again", "plugin:echo")
 
-    outcome = run("list", "--plugin-dir", str(tmp_path))
+    outcome = run("list", "--plugin-dir", str(tmp_path), "--strict")
 
     assert outcome.code == 4
     assert outcome.err.startswith('error: duplicate plugin module "plugin:echo" discovered at ')
@@ -376,11 +372,60 @@ def test_two_plugins_with_one_module_are_code_4(run: Run, tmp_path: Path) -> Non
 def test_what_a_plugin_says_is_said_once_in_the_error(tmp_path: Path) -> None:
     add_echo(tmp_path, "bad", "plugin:bad", before="raise SystemError('no luck')")
 
-    done = subprocess.run([*HOST, "--plugin-dir", str(tmp_path), "list"], capture_output=True, text=True)
+    done = subprocess.run([*HOST, "--plugin-dir", str(tmp_path), "--strict", "list"], capture_output=True, text=True)
 
     assert done.returncode == 5
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("SystemError: no luck") == 1
+
+
+# --- plugins that do not load ----------------------------------------------------------------------------------------
+
+WARNING = "warning: not loaded: goja-plugin-bad (`python -m host doctor` says why)\n"
+
+
+@pytest.mark.parametrize(
+    ("argv", "out"),
+    [
+        (["eval", "require('plugin:echo').ping(1)"], "1\n"),
+        (["call", "plugin:echo", "ping", "1"], "1\n"),
+        (["list"], "MODULE "),
+    ],
+)
+def test_what_does_not_load_is_said_in_a_line_and_the_run_goes_on(
+    run: RunHost, tmp_path: Path, argv: list[str], out: str
+) -> None:
+    add_shell(tmp_path, "bad", "echo hello")
+
+    outcome = run("--plugin-dir", str(tmp_path), *argv)
+
+    assert (outcome.code, outcome.out[: len(out)], outcome.err) == (0, out, WARNING)
+
+
+def test_for_programs_what_does_not_load_is_an_object_on_stderr(run: RunHost, tmp_path: Path) -> None:
+    path = add_shell(tmp_path, "bad", "exit 3")
+
+    outcome = run("--plugin-dir", str(tmp_path), "--json", "eval", "1")
+    warning = json.loads(outcome.err)["warning"]
+
+    assert (outcome.code, outcome.out) == (0, "1\n")
+    assert warning["message"] == "plugin load errors: 1; loaded: 1"
+    assert [each["path"] for each in warning["not_loaded"]] == [path]
+    assert warning["not_loaded"][0]["reason"].startswith(f'start plugin "{path}": plugin exited before')
+
+
+@requirement("jm.stderr")
+@pytest.mark.parametrize("argv", [["eval", "require('plugin:bad')"], ["call", "plugin:bad", "x"]])
+def test_who_requires_what_did_not_load_is_told_why(run: RunHost, tmp_path: Path, argv: list[str]) -> None:
+    path = add_shell(tmp_path, "bad", "echo no library >&2; exit 3")
+
+    outcome = run("--plugin-dir", str(tmp_path), *argv)
+
+    assert outcome.code == 5
+    head = f"{WARNING}error: Cannot find module 'plugin:bad'\n  start plugin \"{path}\": plugin exited before we could"
+    assert outcome.err.startswith(head)
+    assert "; plugin stderr: no library\n" in outcome.err
+    assert re.search(r"\n  hint: +what it wrote to stderr says why", outcome.err)
 
 
 # --- being ended -----------------------------------------------------------------------------------------------------

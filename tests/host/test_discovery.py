@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from host.discovery import Skipped, discover, plugin_directories
+from host.discovery import Discovery, Skipped, discover, plugin_directories
 from host.errors import PolicyError
 from tests.support import requirement
 
@@ -111,7 +111,6 @@ def test_candidates_are_the_files_that_match_the_pattern_in_order(tmp_path: Path
     expected = [
         add(tmp_path / "a", "goja-plugin-"),
         add(tmp_path / "a", "goja-plugin-x"),
-        add(tmp_path / "a", "goja-plugin-x.bak"),
         add(tmp_path / "b", "goja-plugin-a"),
     ]
 
@@ -119,6 +118,17 @@ def test_candidates_are_the_files_that_match_the_pattern_in_order(tmp_path: Path
 
     assert found.candidates == tuple(expected)
     assert found.skipped == ()
+
+
+@requirement("jm.discovery.pattern")
+@pytest.mark.parametrize("name", ["goja-plugin-x~", "goja-plugin-x.bak", "goja-plugin-x.orig", "#goja-plugin-x#"])
+def test_what_an_editor_keeps_is_skipped_and_said(tmp_path: Path, name: str) -> None:
+    path = add(tmp_path, name)
+    reason = f'plugin candidate "{path}" is an editor\'s backup'
+
+    assert discover([str(tmp_path)]) == Discovery((str(tmp_path),), (), (Skipped(path, reason),))
+    with pytest.raises(PolicyError, match="editor's backup"):
+        discover([str(tmp_path)], strict=True)
 
 
 def test_explicit_directories_are_not_searched_below(tmp_path: Path) -> None:

@@ -2,13 +2,18 @@ from __future__ import annotations
 
 import pytest
 
+from goplugin import PluginError
 from host.discovery import Skipped
-from host.report import LoadedModule, LoadReport, Refused, callables, flat_name
+from host.report import Failure, LoadedModule, LoadReport, Refused, callables, flat_name
 from jsbridge.contract import ExportKind, ExportSpec, MethodSpec, ModuleManifest
 from tests.support import requirement
 
 GREETER = LoadedModule("/p/greeter", "plugin:greeter", "v1", ("greet", "strings.upper"))
 CLOCK = LoadedModule("/p/clock", "plugin:clock")
+
+
+def failures(*texts: str) -> tuple[Failure, ...]:
+    return tuple(Failure(f"/p/{text}", "", PluginError(text)) for text in texts)
 
 
 @requirement("jm.report")
@@ -25,10 +30,10 @@ CLOCK = LoadedModule("/p/clock", "plugin:clock")
             LoadReport(directories=("/p",), candidates=("/p/x",), loaded=(CLOCK, GREETER)),
             "plugins loaded: plugin:clock, plugin:greeter",
         ),
-        (LoadReport(directories=("/p",), errors=("boom",)), "plugin load errors: 1"),
-        (LoadReport(candidates=("/p/x", "/p/y"), errors=("boom",)), "plugin load errors: 1; candidates: 2"),
+        (LoadReport(directories=("/p",), failures=failures("boom")), "plugin load errors: 1"),
+        (LoadReport(candidates=("/p/x", "/p/y"), failures=failures("boom")), "plugin load errors: 1; candidates: 2"),
         (
-            LoadReport(candidates=("/p/x", "/p/y"), loaded=(CLOCK,), errors=("boom", "bang")),
+            LoadReport(candidates=("/p/x", "/p/y"), loaded=(CLOCK,), failures=failures("boom", "bang")),
             "plugin load errors: 2; loaded: 1",
         ),
     ],
@@ -49,7 +54,10 @@ def test_the_details_of_nothing() -> None:
 @requirement("jm.report")
 def test_the_details_list_everything_in_order() -> None:
     report = LoadReport(
-        directories=("/p", "/q"), candidates=("/p/clock", "/p/greeter"), loaded=(CLOCK, GREETER), errors=("boom",)
+        directories=("/p", "/q"),
+        candidates=("/p/clock", "/p/greeter"),
+        loaded=(CLOCK, GREETER),
+        failures=failures("boom"),
     )
 
     assert report.detail_lines() == [
@@ -87,9 +95,7 @@ def test_the_details_say_what_was_left_out() -> None:
 
 @requirement("jm.report")
 def test_an_error_said_twice_in_a_row_counts_once() -> None:
-    report = LoadReport()
-    for text in ("a", "a", "b", "a"):
-        report = report.with_error(text)
+    report = LoadReport(failures=failures("a", "a", "b", "a"))
 
     assert report.errors == ("a", "b", "a")
     assert report.error == "a; b; a"
@@ -98,7 +104,7 @@ def test_an_error_said_twice_in_a_row_counts_once() -> None:
 def test_activity_is_anything_that_was_configured_or_happened() -> None:
     assert not LoadReport().has_activity()
     assert LoadReport(directories=("/p",)).has_activity()
-    assert LoadReport().with_error("boom").has_activity()
+    assert LoadReport(failures=failures("boom")).has_activity()
 
 
 def test_callables_are_flat_in_the_manifests_order() -> None:

@@ -125,6 +125,79 @@ def test_plugins_start_side_by_side(tmp_path: Path) -> None:
         assert [module.name for module in runtime.modules] == ["plugin:a", "plugin:b"]
 
 
+# --- plugins that do not load ----------------------------------------------------------------------------------------
+
+
+def test_a_plugin_that_does_not_load_is_reported_and_the_others_work(tmp_path: Path) -> None:
+    bad = add_shell(tmp_path, "bad", "echo hello; exec sleep 60")
+    add_echo(tmp_path, "good", "plugin:good")
+
+    with Runtime([str(tmp_path)]) as runtime:
+        assert children() == {runtime.call("plugin:good", "process", "pid")}
+        (failure,) = runtime.report.failures
+        with pytest.raises(JSError) as caught:
+            runtime.eval('require("plugin:bad")')
+        with pytest.raises(NotFoundError) as called:
+            runtime.call("plugin:bad", "ping")
+        with pytest.raises(NotFoundError) as other:
+            runtime.call("plugin:other", "ping")
+
+    assert (failure.path, failure.module_name) == (bad, "")
+    assert runtime.report.summary() == "plugin load errors: 1; loaded: 1"
+    for error in (caught.value, called.value):
+        assert error.__cause__ is failure.error
+        assert f"Cannot find module 'plugin:bad'\n{failure.error}" in str(error)
+    assert str(other.value).endswith(f"\nnot loaded:\n  {bad}")
+    assert other.value.__cause__ is None
+
+
+@requirement("jm.namespace", "jm.early-failure")
+def test_a_module_with_a_bad_manifest_is_known_by_its_name_and_not_half_registered(tmp_path: Path) -> None:
+    exports = (ExportSpec("f", ExportKind.FUNCTION), ExportSpec("g", ExportKind.UNSPECIFIED))
+    add_manifest(tmp_path, "any", ModuleManifest("plugin:bad", exports=exports))
+
+    with Runtime([str(tmp_path)]) as runtime:
+        assert children() == set()
+        assert len(runtime.modules) == 0
+        with pytest.raises(JSError, match='export "g" has unspecified kind') as caught:
+            runtime.eval('require("plugin:bad")')
+
+    assert isinstance(caught.value.__cause__, LoadError)
+
+
+@requirement("jm.unique")
+def test_a_module_that_two_plugins_offer_belongs_to_neither(tmp_path: Path) -> None:
+    first, second = (add_echo(tmp_path, name, "plugin:echo") for name in ("a", "b"))
+    add_echo(tmp_path, "c", "plugin:other")
+    text = f'duplicate plugin module "plugin:echo" discovered at "{first}" and "{second}"'
+
+    with Runtime([str(tmp_path)]) as runtime:
+        assert [module.name for module in runtime.modules] == ["plugin:other"]
+        assert children() == {runtime.call("plugin:other", "process", "pid")}
+        assert runtime.report.errors == (text,)
+        with pytest.raises(NotFoundError, match="duplicate plugin module"):
+            runtime.call("plugin:echo", "ping")
+
+
+def test_single_files_are_loaded_instead_of_those_of_directories(tmp_path: Path, plugins: Path) -> None:
+    path = add_echo(tmp_path, "other", "plugin:other")
+
+    with Runtime([str(plugins)], plugin_files=[path]) as runtime:
+        assert [module.name for module in runtime.modules] == ["plugin:other"]
+        assert runtime.plugin("plugin:other").path == path
+
+
+def test_the_loading_tells_how_far_it_is(tmp_path: Path) -> None:
+    paths = [add_echo(tmp_path, name, f"plugin:{name}") for name in ("a", "b")]
+    told: list[tuple[int, int, str]] = []
+    runtime = Runtime([str(tmp_path)])
+
+    runtime.load(lambda *progress: told.append(progress))
+    runtime.close()
+
+    assert told == [(0, 2, paths[0]), (1, 2, paths[1])]
+
+
 # --- the end ---------------------------------------------------------------------------------------------------------
 
 
@@ -216,6 +289,21 @@ def test_a_module_outside_the_allowlist_is_closed_and_left_out(tmp_path: Path) -
 
 
 @requirement("jm.allowlist")
+def test_a_module_outside_the_allowlist_is_closed_while_others_still_start(tmp_path: Path) -> None:
+    note = str(tmp_path / "pid")
+    write = f"open({note + '.new'!r}, 'w').write(str(os.getpid())); os.rename({note + '.new'!r}, {note!r})"
+    add_echo(tmp_path, "b", "plugin:b", before=write)
+    # The first by path, and the last to start: it waits for the end of the other's process.
+    wait = f"""
+while not os.path.exists({note!r}) or os.path.exists("/proc/" + open({note!r}).read()):
+    time.sleep(0.01)"""
+    add_echo(tmp_path, "a", "plugin:a", before=wait)
+
+    with Runtime([str(tmp_path)], ["plugin:a"]) as runtime:
+        assert [module.name for module in runtime.modules] == ["plugin:a"]
+
+
+@requirement("jm.allowlist")
 def test_strictly_a_module_outside_the_allowlist_fails_the_loading(plugins: Path) -> None:
     with pytest.raises(LoadError) as caught, Runtime([str(plugins)], ["plugin:a"], strict=True):
         pass
@@ -261,12 +349,12 @@ STAY = "exec sleep 60"
         (f"echo '1|1|pipe|/x|grpc|'; {STAY}", HandshakeError, "unknown address type: /x"),
     ],
 )
-def test_a_plugin_that_does_not_start_fails_the_loading(
+def test_a_plugin_that_does_not_start_strictly_fails_the_loading(
     tmp_path: Path, script: str, kind: type[PluginError], text: str
 ) -> None:
     path = add_shell(tmp_path, "bad", script)
     add_echo(tmp_path, "good", "plugin:good")
-    runtime = Runtime([str(tmp_path)])
+    runtime = Runtime([str(tmp_path)], strict=True)
 
     with pytest.raises(LoadError) as caught, runtime:
         pass
@@ -281,11 +369,11 @@ def test_a_plugin_that_does_not_start_fails_the_loading(
         _ = runtime.modules
 
 
-def test_a_plugin_whose_interpreter_is_gone_fails_the_loading(tmp_path: Path) -> None:
+def test_a_plugin_whose_interpreter_is_gone_strictly_fails_the_loading(tmp_path: Path) -> None:
     path = add_shell(tmp_path, "bad", "")
     Path(path).write_text("#!/no/such/interpreter\n")
 
-    with pytest.raises(LoadError) as caught, Runtime([str(tmp_path)]):
+    with pytest.raises(LoadError) as caught, Runtime([str(tmp_path)], strict=True):
         pass
 
     assert str(caught.value) == f'start plugin "{path}": fork/exec {path}: no such file or directory'
@@ -296,7 +384,7 @@ def test_a_plugin_whose_interpreter_is_gone_fails_the_loading(tmp_path: Path) ->
 def test_a_plugin_that_says_nothing_or_half_a_line_is_given_up_in_time(tmp_path: Path, script: str) -> None:
     path = add_shell(tmp_path, "bad", script)
 
-    with pytest.raises(LoadError) as caught, Runtime([str(tmp_path)], start_timeout=0.3):
+    with pytest.raises(LoadError) as caught, Runtime([str(tmp_path)], start_timeout=0.3, strict=True):
         pass
 
     assert str(caught.value).startswith(f'start plugin "{path}": timeout while waiting for plugin to start')
@@ -307,17 +395,17 @@ def test_of_several_errors_the_one_of_the_first_path_is_reported(tmp_path: Path)
     slow = add_shell(tmp_path, "a", f"sleep 0.2; echo '1|1|unix|/x|netrpc|'; {STAY}")
     add_shell(tmp_path, "b", "exit 1")
 
-    with pytest.raises(LoadError) as caught, Runtime([str(tmp_path)]):
+    with pytest.raises(LoadError) as caught, Runtime([str(tmp_path)], strict=True):
         pass
 
     assert caught.value.path == slow
 
 
 @requirement("jm.early-failure")
-def test_a_plugin_that_nobody_answers_for_fails_the_loading(tmp_path: Path) -> None:
+def test_a_plugin_that_nobody_answers_for_strictly_fails_the_loading(tmp_path: Path) -> None:
     path = add_shell(tmp_path, "bad", f"echo '1|1|unix|{tmp_path}/nowhere|grpc|'; exec sleep 60")
 
-    with pytest.raises(LoadError) as caught, Runtime([str(tmp_path)]):
+    with pytest.raises(LoadError) as caught, Runtime([str(tmp_path)], strict=True):
         pass
 
     assert str(caught.value).startswith(f'read plugin manifest from "{path}": rpc error: code = Unavailable desc = ')
@@ -328,7 +416,7 @@ def test_a_plugin_that_nobody_answers_for_fails_the_loading(tmp_path: Path) -> N
 def test_a_plugin_that_never_tells_its_manifest_is_given_up_in_time(tmp_path: Path) -> None:
     path = add_manifest(tmp_path, "bad", ModuleManifest(), before="import time; time.sleep(60)")
 
-    with pytest.raises(LoadError) as caught, Runtime([str(tmp_path)], call_timeout=0.3):
+    with pytest.raises(LoadError) as caught, Runtime([str(tmp_path)], call_timeout=0.3, strict=True):
         pass
 
     assert caught.value.stage == f'read plugin manifest from "{path}"'
@@ -349,13 +437,13 @@ def test_a_plugin_that_never_tells_its_manifest_is_given_up_in_time(tmp_path: Pa
     ],
 )
 @pytest.mark.parametrize("allow", [(), ("plugin:x", "plugin:good")])
-def test_a_bad_manifest_fails_the_loading(
+def test_a_bad_manifest_strictly_fails_the_loading(
     tmp_path: Path, manifest: ModuleManifest, text: str, allow: tuple[str, ...]
 ) -> None:
     path = add_manifest(tmp_path, "bad", manifest)
     add_echo(tmp_path, "good", "plugin:good")
 
-    with pytest.raises(LoadError) as caught, Runtime([str(tmp_path)], allow):
+    with pytest.raises(LoadError) as caught, Runtime([str(tmp_path)], allow, strict=True):
         pass
 
     stage = f'validate plugin manifest from "{path}": host validate manifest'
@@ -368,16 +456,16 @@ def test_what_a_refused_plugin_said_on_stderr_is_part_of_the_error_up_to_4096_by
     before = "import os; os.write(2, b'begin' + b'x' * 4092 + b'end\\n')"
     add_manifest(tmp_path, "bad", ModuleManifest("echo"), before=before)
 
-    with pytest.raises(LoadError) as caught, Runtime([str(tmp_path)]):
+    with pytest.raises(LoadError) as caught, Runtime([str(tmp_path)], strict=True):
         pass
 
     assert str(caught.value).endswith('must use namespace "plugin:"; plugin stderr: ' + "x" * 4092 + "end")
 
 
 @requirement("jm.unique", "jm.early-failure")
-def test_two_plugins_with_one_module_fail_the_loading(tmp_path: Path) -> None:
+def test_two_plugins_with_one_module_strictly_fail_the_loading(tmp_path: Path) -> None:
     first, second = (add_echo(tmp_path, name, "plugin:echo") for name in ("a", "b"))
-    runtime = Runtime([str(tmp_path)])
+    runtime = Runtime([str(tmp_path)], strict=True)
 
     with pytest.raises(ManifestError) as caught, runtime:
         pass

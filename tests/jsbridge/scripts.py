@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from jsbridge.cancellation import Cancellation
 from jsbridge.contract import ExportKind, ExportSpec, MethodSpec, ModuleManifest
 from jsbridge.engine import DukpyEngine, JSError
 from jsbridge.registry import ModuleRegistry, RegisteredModule
@@ -18,6 +19,7 @@ class Session:
     def __init__(self, **options: Any) -> None:
         self.registry = ModuleRegistry()
         self.calls: list[tuple[str, str, list[Any], float | None]] = []
+        self.cancellations: list[Cancellation | None] = []
         self.stdout: list[str] = []
         self.stderr: list[str] = []
         self.engine = DukpyEngine(self.registry, stdout=self.stdout.append, stderr=self.stderr.append, **options)
@@ -41,8 +43,11 @@ class Session:
             ),
         )
 
-        def invoke(export: str, method: str, args: list[Any], timeout: float | None) -> Any:
+        def invoke(
+            export: str, method: str, args: list[Any], timeout: float | None, cancel: Cancellation | None = None
+        ) -> Any:
             self.calls.append((export, method, args, timeout))
+            self.cancellations.append(cancel)
             return functions[(export, method) if method else (export,)](*args)
 
         self.registry.add(RegisteredModule(manifest, f"/plugins/{name}", invoke))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from goplugin.context import CallContext
 from goplugin.core.errors import LocalProtocolError
 from jsbridge.call import ArgumentError, Call, format_number
 from tests.support import requirement
@@ -60,7 +62,7 @@ def test_a_helper_takes_its_own_type_and_converts_nothing(
 
 
 @requirement("jm.sdk.call")
-@pytest.mark.parametrize("helper", [Call.value, *(helper for helper, _, _ in HELPERS)])
+@pytest.mark.parametrize("helper", [Call.value, Call.bytes, *(helper for helper, _, _ in HELPERS)])
 @pytest.mark.parametrize(("index", "count"), [(0, 0), (2, 2), (-1, 1), (9, 3)])
 def test_an_argument_that_is_not_there_is_out_of_range(
     helper: Callable[[Call, int], Any], index: int, count: int
@@ -77,6 +79,43 @@ def test_string_default_falls_back_for_everything_but_a_text(args: tuple[Any, ..
     assert call(*args).string_default(0, "world") == "world"
     assert call("a", *args).string_default(0, "world") == "a"
     assert call("a").string_default(-1, "world") == "world"
+
+
+@requirement("ow.bytes")
+def test_bytes_are_read_from_base64_text() -> None:
+    assert call("AP8QCA==").bytes(0) == b"\x00\xff\x10\x08"
+    assert call("").bytes(0) == b""
+
+
+@requirement("ow.bytes")
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("hello", "expected bytes, got text that is no base64: "),
+        ("AP8", "expected bytes, got text that is no base64: Incorrect padding"),
+        ("naïve", "expected bytes, got text that is no base64: "),
+        (None, "expected bytes, got <nil>"),
+        ([0.0, 255.0], "expected bytes, got []interface {}"),
+    ],
+)
+def test_what_is_no_base64_is_not_taken_for_bytes(value: Any, text: str) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        call("other", value).bytes(1)
+
+    assert str(caught.value).startswith(f"sdk call argument 1 {text}")
+
+
+def test_a_call_has_the_context_of_its_server() -> None:
+    context = CallContext(deadline=time.monotonic() + 60)
+
+    assert Call("export", "", (), context).context is context
+
+
+def test_a_call_without_a_server_never_ends() -> None:
+    here = call()
+
+    assert (here.context.time_remaining(), here.context.cancelled, here.context.metadata) == (None, False, {})
+    assert here.context is here.context
 
 
 def test_a_number_made_in_python_is_a_number() -> None:

@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -117,6 +118,127 @@ def test_an_interruption_crosses_a_nested_evaluation(session: Session) -> None:
     assert session.engine.eval("1") == 1
 
 
+# --- until nothing is pending ----------------------------------------------------------------------------------------
+
+
+def test_a_run_lasts_until_nothing_is_pending(session: Session, tmp_path: Path) -> None:
+    session.install("plugin:m", f=lambda: 1)
+    (tmp_path / "main.js").write_text("""
+        setTimeout(function () {
+            require('plugin:m').f.async().then(function (value) { console.log('answer', value) });
+        }, 5);
+        console.log('end');
+    """)
+    session.engine.run_file(tmp_path / "main.js")
+
+    assert session.stdout == ["end\n", "answer 1\n"]
+
+
+def test_the_value_is_that_at_the_end_of_the_code(session: Session) -> None:
+    assert session.engine.eval("var list = []; setTimeout(function () { list.push(1) }, 1); list") == []
+    assert session.engine.eval("list") == [1]
+
+
+def test_what_nobody_settles_is_not_waited_for_in_vain(session: Session) -> None:
+    assert "nothing can settle" in str(session.error("await new Promise(() => {})"))
+    assert session.engine.eval("new Promise(() => {}); null") is None
+
+
+def test_a_rejection_that_nobody_handles_ends_a_run_at_once(session: Session) -> None:
+    error = session.error("setInterval(console.log, 20); Promise.reject(new RangeError('x'))")
+
+    assert str(error) == "RangeError: x"
+    assert session.engine.eval("await 5") == 5
+    assert session.stdout == []
+
+
+def test_an_error_behind_an_await_ends_a_run_at_once(session: Session) -> None:
+    assert session.error("setInterval(() => {}, 1); await 0; throw new RangeError('x')").name == "RangeError"
+
+
+def test_an_interruption_ends_the_waiting(session: Session) -> None:
+    stop = threading.Timer(0.05, session.engine.interrupt, [KeyboardInterrupt()])
+    stop.start()
+
+    with pytest.raises(KeyboardInterrupt):
+        session.engine.eval("setTimeout(console.log, 60000, 'never')")
+    stop.join()
+    assert session.engine.eval("await 5") == 5
+    assert session.stdout == []
+
+
+def test_an_interruption_cancels_the_calls_that_are_under_way(session: Session) -> None:
+    cancelled, begun = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        cancel = session.cancellations[-1]
+        assert cancel is not None
+        cancel.on_cancel(cancelled.set)
+        begun.set()
+        assert cancelled.wait(10)
+
+    def stop() -> None:
+        assert begun.wait(10)
+        session.engine.interrupt(KeyboardInterrupt())
+
+    session.install("plugin:m", wait=wait)
+    thread = threading.Thread(target=stop)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        session.engine.eval("await require('plugin:m').wait.async()")
+    thread.join()
+
+    assert cancelled.is_set()
+
+
+def test_to_close_an_engine_ends_a_run_that_waits(session: Session) -> None:
+    thread = threading.Timer(0.05, session.engine.close)
+    thread.start()
+
+    with pytest.raises(LocalProtocolError, match="closed while a script ran"):
+        session.engine.eval("setTimeout(console.log, 60000)")
+    thread.join()
+    with pytest.raises(LocalProtocolError, match="is closed"):
+        session.engine.eval("1")
+
+
+def test_a_nested_evaluation_leaves_what_is_pending_to_the_run_around_it(session: Session) -> None:
+    session.install("plugin:host", run=session.engine.eval)
+
+    assert session.engine.eval("require('plugin:host').run('setTimeout(console.log, 5, 1); await 2')") == 2
+    assert session.stdout == ["1\n"]
+    with pytest.raises(JSError, match="cannot await what is still pending"):
+        session.engine.eval("require('plugin:host').run('await new Promise(r => setTimeout(r, 1))')")
+
+
+def test_a_reaction_cannot_evaluate_code(session: Session) -> None:
+    session.install("plugin:host", run=session.engine.eval)
+
+    error = session.error("await 0; require('plugin:host').run('1')")
+
+    assert "cannot be evaluated by a plugin call that a promise's reaction makes" in error.message
+
+
+def test_an_asynchronous_call_cannot_evaluate_code(session: Session) -> None:
+    session.install("plugin:host", run=session.engine.eval)
+
+    assert "from an asynchronous call" in session.error("await require('plugin:host').run.async('1')").message
+
+
+def test_a_call_gets_no_more_time_than_the_script_has_left() -> None:
+    left: list[float | None] = [60.0, 0.5, None]
+    session = Session(time_left=lambda: left[0])
+    for _ in range(3):
+        session.sent("1")
+        left.pop(0)
+        left.append(None)
+
+    assert [call[3] for call in session.calls] == [5.0, 0.5, 5.0]
+
+
+# --- threads and signals ---------------------------------------------------------------------------------------------
+
+
 def test_threads_take_turns(session: Session) -> None:
     entered, leave = threading.Event(), threading.Event()
     order: list[str] = []
@@ -222,6 +344,39 @@ def test_a_signal_ends_an_endless_loop(alarmed: Session) -> None:
         alarmed.engine.eval("alarm(0.05); try { for (;;) {} } catch (error) {} finally { for (;;) {} }")
 
     assert alarmed.sent("1") == 1
+
+
+def test_a_signal_ends_the_waiting(alarmed: Session) -> None:
+    with pytest.raises(Alarm):
+        alarmed.engine.eval("alarm(0.02); await new Promise(() => setTimeout(() => {}, 60000))")
+
+    assert alarmed.sent("1") == 1
+
+
+def test_a_signal_during_an_asynchronous_call_cancels_it(alarmed: Session) -> None:
+    cancelled = threading.Event()
+
+    def wait() -> None:
+        cancel = alarmed.cancellations[-1]
+        assert cancel is not None
+        cancel.on_cancel(cancelled.set)
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        assert cancelled.wait(10)
+
+    alarmed.install("plugin:m", wait=wait)
+    with pytest.raises(Alarm):
+        alarmed.engine.eval("try { await require('plugin:m').wait.async() } catch (error) {} 'survived'")
+
+    assert cancelled.wait(10)
+
+
+def test_a_signal_among_reactions_ends_them_and_the_engine_begins_anew(alarmed: Session) -> None:
+    alarmed.engine.eval("var before = 1")
+    with pytest.raises(Alarm):
+        alarmed.engine.eval("alarm(0.02); (async function f() { for (;;) await 0 })(); null")
+
+    assert alarmed.sent("1") == 1
+    assert alarmed.engine.eval("typeof before") in ("undefined", "number")
 
 
 def test_a_signal_during_a_plugin_call_is_not_swallowed(alarmed: Session) -> None:

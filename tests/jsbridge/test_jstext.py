@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from goplugin.core.errors import RemoteProtocolError
 from jsbridge.jstext import read, read_arguments, write, write_exact
 from jsbridge.values import MAX_DEPTH
+from tests.support import requirement
 
 SCALARS = st.none() | st.booleans() | st.floats() | st.text() | st.integers(-(2**53), 2**53)
 VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))
@@ -31,14 +32,15 @@ def depth_of(value: Any) -> int:
     return depth
 
 
-def with_nan(outcome: dict[str, Any]) -> Any:
+def exact_value(outcome: dict[str, Any]) -> Any:
     """What the shim makes of the text of `write_exact`."""
-    for path, keys in outcome["nan"]:
-        container: Any = outcome
-        for key in path:
-            container = container[key]
-        for key in keys:
-            container[key] = math.nan
+    for name in ("nan", "bytes"):
+        for path, keys in outcome[name]:
+            container: Any = outcome
+            for key in path:
+                container = container[key]
+            for key in keys:
+                container[key] = math.nan if name == "nan" else container[key].encode("latin-1")
     return outcome["value"]
 
 
@@ -102,7 +104,7 @@ def test_any_value_is_written_exactly_by_one_of_the_two_ways(value: Any) -> None
     try:
         read_back = json.loads(write(value))
     except ValueError:
-        read_back = with_nan(json.loads(write_exact({"value": value})))
+        read_back = exact_value(json.loads(write_exact({"value": value})))
 
     assert json.dumps(read_back) == json.dumps(value)
 
@@ -111,7 +113,7 @@ def test_any_value_is_written_exactly_by_one_of_the_two_ways(value: Any) -> None
 def test_the_exact_way_writes_any_value(value: Any) -> None:
     outcome = json.loads(write_exact({"value": value}), parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
 
-    assert json.dumps(with_nan(outcome)) == json.dumps(value)
+    assert json.dumps(exact_value(outcome)) == json.dumps(value)
 
 
 def test_where_nan_belongs_is_told_beside_the_value() -> None:
@@ -120,7 +122,21 @@ def test_where_nan_belongs_is_told_beside_the_value() -> None:
     assert outcome == {
         "value": {"a": [1, None, None], "b": None},
         "nan": [[["value", "a"], [1, 2]], [["value"], ["b"]]],
+        "bytes": [],
     }
+
+
+def test_where_bytes_belong_is_told_beside_the_value() -> None:
+    assert json.loads(write_exact({"value": b"\x00\xff"})) == {
+        "value": "\x00\xff", "nan": [], "bytes": [[[], ["value"]]],
+    }
+    assert json.loads(write_exact({"value": [b"a", {"k": b""}]}))["bytes"] == [[["value", 1], ["k"]], [["value"], [0]]]
+
+
+@requirement("ow.bytes")
+@given(st.recursive(SCALARS | st.binary(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+def test_bytes_are_written_exactly_wherever_they_stand(value: Any) -> None:
+    assert repr(exact_value(json.loads(write_exact({"value": value})))) == repr(value)
 
 
 @pytest.mark.parametrize("kind", ["list", "dict"])

@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
+from goplugin.core.errors import ConfigError
 from jsbridge.contract import ModuleManifest
 from jsbridge.manifest import ManifestError
-from jsbridge.registry import ModuleRegistry, RegisteredModule
+from jsbridge.native import native_module
+from jsbridge.registry import ModuleRegistry, NativeModule, NativeRegistry, RegisteredModule
 from tests.support import requirement
 
 
@@ -64,3 +66,48 @@ def test_a_refused_name_has_its_reason() -> None:
     assert registry.refusal("plugin:clock") == "because"
     assert registry.refusal("plugin:kv") is None
     assert registry.get("plugin:clock") is None
+
+
+def native(name: str) -> NativeModule:
+    return native_module(name, {"f": len})
+
+
+def test_a_native_module_is_made_when_it_is_asked_for() -> None:
+    made: list[NativeModule] = []
+
+    def make() -> NativeModule:
+        made.append(native("files"))
+        return made[-1]
+
+    natives = NativeRegistry()
+    natives.add("files", make)
+
+    assert "files" in natives
+    assert list(natives) == ["files"]
+    assert made == []
+    assert natives.get("files") is natives.get("files")
+    assert len(made) == 1
+    assert natives.get("other") is None
+
+
+@requirement("jm.native")
+@pytest.mark.parametrize("name", ["plugin:x", "plugin:", "", "./x", "../x", "/x", ".", ".x"])
+def test_a_name_that_means_something_else_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match="native module"):
+        NativeRegistry().add(name, lambda: native("x"))
+
+
+@requirement("jm.native")
+def test_a_name_that_is_taken_is_refused() -> None:
+    natives = NativeRegistry()
+    natives.add("files", lambda: native("files"))
+
+    with pytest.raises(ConfigError, match='native module "files" is registered already'):
+        natives.add("files", lambda: native("files"))
+
+
+def test_a_registry_may_be_given_its_native_modules() -> None:
+    natives = NativeRegistry()
+
+    assert ModuleRegistry(natives).natives is natives
+    assert list(ModuleRegistry().natives) == []

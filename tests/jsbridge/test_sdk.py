@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from google.protobuf import struct_pb2
 
+from goplugin.context import CallContext
 from goplugin.core.errors import ConfigError, PluginLostError, RemoteError
 from goplugin.core.status import Code
 from jsbridge.contract import ExportKind, ExportSpec, InvokeRequest, InvokeResponse, MethodSpec, ModuleManifest
@@ -122,6 +126,25 @@ def test_a_module_without_exports_is_fine() -> None:
     assert Module("plugin:m").manifest() == ModuleManifest("plugin:m")
 
 
+@requirement("ow.bytes")
+def test_functions_that_return_bytes_are_among_the_capabilities() -> None:
+    module = Module("plugin:m", capabilities=["examples"])
+
+    @module.function
+    def digest(data: bytes) -> bytes:
+        return data
+
+    module.function(name="lambda", returns=bytes)(lambda: b"")
+    module.function(name="name")(lambda: "")
+    module.object("o").method(name="m", returns=bytes)(lambda: b"")
+
+    assert module.manifest().capabilities == (
+        "examples", "goplugin.bytes/1:digest", "goplugin.bytes/1:lambda", "goplugin.bytes/1:o.m",
+    )
+    assert invoke(module, "digest", "", "AP8=") == "AP8="
+    assert invoke(module, "o", "m") == ""
+
+
 # --- what cannot be defined ----------------------------------------------------------------------------------------
 
 
@@ -228,6 +251,19 @@ def test_the_call_knows_its_names() -> None:
     assert invoke(module, "o", "m", None) == ["o", "m", 1]
 
 
+def test_the_call_knows_the_context_that_the_server_gives() -> None:
+    module = Module("plugin:m")
+
+    @module.function
+    def remaining(call: Call) -> Any:  # pyright: ignore[reportUnusedFunction]
+        return call.context.time_remaining()
+
+    context = CallContext(deadline=time.monotonic() + 60)
+
+    assert 59 < module.invoke(InvokeRequest("remaining"), context).result <= 60
+    assert module.invoke(InvokeRequest("remaining")).result is None
+
+
 @requirement("jm.sdk.results")
 @pytest.mark.parametrize(("export", "method"), [("nope", ""), ("math", ""), ("math", "nope"), ("greet", "x"), ("", "")])
 def test_a_pair_of_names_that_is_not_defined_is_an_error(export: str, method: str) -> None:
@@ -248,6 +284,33 @@ def test_a_result_that_cannot_travel_is_an_error() -> None:
         'sdk invoke "o"/"m": sdk encode result: unsupported map key type int'
     )
     assert error_of(module, "f").code is Code.UNKNOWN
+
+
+@requirement("jm.sdk.results")
+def test_a_result_that_is_protobufs_own_value_travels_as_it_is() -> None:
+    module = Module("plugin:m")
+    module.function(name="number")(lambda: struct_pb2.Value(number_value=math.inf))
+    module.function(name="empty")(lambda: struct_pb2.Value())
+    module.function(name="nested")(lambda: [struct_pb2.Value()])
+
+    assert invoke(module, "number") == math.inf
+    assert invoke(module, "empty") is None
+    assert error_of(module, "nested").message == (
+        'sdk invoke "nested"/"": sdk encode result: unsupported result type google.protobuf.struct_pb2.Value'
+    )
+
+
+@requirement("ow.bytes")
+def test_a_declared_result_that_is_no_bytes_is_an_error() -> None:
+    module = Module("plugin:m")
+    module.function(name="f", returns=bytes)(lambda: "text")
+
+    error = error_of(module, "f")
+
+    assert (error.code, error.message) == (
+        Code.UNKNOWN,
+        'sdk function export "f" in module "plugin:m" is declared to return bytes, and has returned str',
+    )
 
 
 def test_what_happens_to_a_result_after_the_call_does_not_travel() -> None:

@@ -223,6 +223,22 @@ def test_an_error_inside_a_list_or_a_dict_says_where() -> None:
     )
 
 
+@requirement("ow.bytes")
+def test_bytes_are_taken_from_base64_text() -> None:
+    def join(data: bytes, parts: list[bytes] | None = None) -> Any:
+        return [data, parts]
+
+    def either(data: bytes | float) -> Any:
+        return data
+
+    assert run(join, "AP8=") == [b"\x00\xff", None]
+    assert run(join, "", ["AA==", "AQ=="]) == [b"", [b"\x00", b"\x01"]]
+    assert (run(either, "AA=="), run(either, 2.0)) == (b"\x00", 2.0)
+    assert error_of(join, None) == "sdk call argument 0 expected bytes, got <nil>"
+    assert error_of(join, "", ["AA==", "?"]).startswith("sdk call argument 1 expected []any or <nil>, got")
+    assert error_of(join, "AA").startswith("sdk call argument 0 expected bytes, got text that is no base64: ")
+
+
 def test_arguments_are_checked_from_left_to_right() -> None:
     def put(key: str, value: str) -> Any:
         return key, value
@@ -301,6 +317,75 @@ def test_any_arguments_give_a_result_or_an_argument_error(args: list[Any]) -> No
         run(function, *args)
     except ArgumentError as error:
         assert str(error).startswith("sdk call argument ")  # noqa: PT017 - passing without an error is fine too
+
+
+# --- bytes as the result -------------------------------------------------------------------------------------------
+
+
+def binary(data: Any) -> bytes:
+    return data
+
+
+def binary_or_nothing(data: Any) -> bytes | None:
+    return data
+
+
+def old_binary_or_nothing(data: Any) -> Optional[bytes]:  # noqa: UP045
+    return data
+
+
+def not_binary(data: Any) -> list[bytes]:
+    return data
+
+
+def evaluated_annotation(annotation: Any) -> Callable[[Any], Any]:
+    def function(data: Any) -> Any:
+        return data
+
+    function.__annotations__["return"] = annotation
+    return function
+
+
+BINARY = [
+    binary,
+    binary_or_nothing,
+    old_binary_or_nothing,
+    *map(evaluated_annotation, [bytes, bytes | None, Optional[bytes]]),  # noqa: UP045
+]
+
+
+@requirement("ow.bytes")
+@pytest.mark.parametrize("function", BINARY)
+def test_a_function_that_is_annotated_with_bytes_returns_base64_text(function: Callable[..., Any]) -> None:
+    assert Handler(function, LABEL).returns_bytes
+    for data in (b"\x00\xff", bytearray(b"\x00\xff"), memoryview(b"\x00\x01\xff")[::2]):
+        assert Handler(function, LABEL)(Call("f", "", (data,))) == "AP8="
+    assert run(function, b"") == ""
+    assert run(function, None) is None
+
+
+@requirement("ow.bytes")
+def test_a_function_may_be_declared_to_return_bytes() -> None:
+    handler = Handler(lambda: b"\x00", LABEL, bytes)
+
+    assert handler.returns_bytes
+    assert handler(Call("f", "", ())) == "AA=="
+
+
+@requirement("ow.bytes")
+@pytest.mark.parametrize("function", [not_binary, anything, *map(evaluated_annotation, [str, [], None])])
+def test_bytes_of_any_other_function_stay_what_they_are(function: Callable[..., Any]) -> None:
+    assert not Handler(function, LABEL).returns_bytes
+    assert run(function, b"\x00") == b"\x00"
+
+
+@requirement("ow.bytes")
+@pytest.mark.parametrize(("result", "kind"), [("AA==", "str"), ([0], "list"), (0, "int")])
+def test_a_result_that_should_be_bytes_and_is_not_is_an_error(result: Any, kind: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        run(binary, result)
+
+    assert str(caught.value) == f"{LABEL} is declared to return bytes, and has returned {kind}"
 
 
 # --- what cannot be a handler --------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ import enum
 import math
 import random
 import re
+import tracemalloc
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from datetime import datetime
@@ -82,6 +83,27 @@ def python_value(value: Any) -> Any:
     return getattr(value, kind)
 
 
+def protobufs_value(value: Any) -> Any:
+    """`value` as protobuf's own message, made by protobuf's own means."""
+    message = struct_pb2.Value()
+    if value is None:
+        message.null_value = struct_pb2.NULL_VALUE
+    elif isinstance(value, bool):
+        message.bool_value = value
+    elif isinstance(value, float):
+        message.number_value = value
+    elif isinstance(value, str):
+        message.string_value = value
+    elif isinstance(value, dict):
+        message.struct_value.SetInParent()
+        for key, member in cast("dict[str, Any]", value).items():
+            message.struct_value.fields[key].CopyFrom(protobufs_value(member))
+    else:
+        message.list_value.values.extend(map(protobufs_value, value))
+        message.list_value.SetInParent()
+    return message
+
+
 def exact(value: Any) -> Any:
     """`value` for comparison: NaN equals itself, -0 does not equal 0, True does not equal 1, order does not count."""
     if isinstance(value, dict):
@@ -140,6 +162,26 @@ def test_golden_bytes(value: Any, wire: str) -> None:
 @given(VALUES)
 def test_protobuf_reads_what_is_encoded(value: Any) -> None:
     assert exact(protobufs_reading(encode_value(value))) == exact(value)
+
+
+@given(VALUES)
+def test_the_bytes_are_those_that_protobuf_writes(value: Any) -> None:
+    encoded = encode_value(value)
+
+    assert sorted(encoded) == sorted(protobufs_value(value).SerializeToString())  # a struct's keys have no order there
+    assert struct_pb2.Value.FromString(encoded) == protobufs_value(value) or "nan" in repr(value)
+
+
+@given(st.recursive(SCALARS, st.lists))
+def test_without_structs_every_byte_is_in_its_place(value: Any) -> None:
+    assert encode_value(value) == protobufs_value(value).SerializeToString()
+
+
+@requirement("jm.sdk.results")
+@given(VALUES)
+def test_a_value_that_is_protobufs_already_travels_as_it_is(value: Any) -> None:
+    assert exact(decode_value(encode_value(protobufs_value(value)))) == exact(value)
+    assert decode_value(encode_value(struct_pb2.Value())) is None
 
 
 @given(st.lists(st.floats() | st.integers(-(2**60), 2**60), max_size=40))
@@ -222,6 +264,7 @@ REFUSED: list[tuple[Any, str]] = [
     ({None: "a"}, "unsupported map key type NoneType"),
     ({None: ["a", []]}, "unsupported map key type NoneType"),
     ({("a",): 1}, "unsupported map key type tuple"),
+    (struct_pb2.Struct(), "unsupported result type google.protobuf.struct_pb2.Struct"),
 ]
 
 
@@ -272,9 +315,9 @@ def test_a_value_comes_back(value: Any) -> None:
     assert exact(decode_value(encode_value(value))) == exact(value)
 
 
-@given(VALUES, st.integers())
-def test_what_protobuf_writes_is_read(value: Any, seed: int) -> None:
-    message = struct_pb2.Value.FromString(encode_value(value))
+@given(VALUES)
+def test_what_protobuf_writes_is_read(value: Any) -> None:
+    message = protobufs_value(value)
 
     assert exact(decode_value(message.SerializeToString())) == exact(value)
     assert exact(decode_value(message.SerializeToString(deterministic=True))) == exact(value)
@@ -365,6 +408,37 @@ def test_a_value_without_a_kind_we_know_is_none(data: bytes) -> None:
 def test_an_error_says_what_is_wrong(data: bytes, text: str) -> None:
     with pytest.raises(RemoteProtocolError, match=re.escape(text)):
         decode_value(data)
+
+
+def list_of(item: bytes, count: int) -> bytes:
+    return b"\x32" + encode_varint(len(item) * count) + item * count
+
+
+MANY = 20_000
+COSTLY: dict[str, bytes] = {
+    "nulls": list_of(b"\x0a\x00", MANY),
+    "empty lists": list_of(b"\x0a\x02\x32\x00", MANY),
+    "small lists": list_of(b"\x0a\x04\x32\x02\x0a\x00", MANY),
+    "small structs": list_of(b"\x0a\x04\x2a\x02\x0a\x00", MANY),
+    "keys": b"".join(b"\x2a\x08\x0a\x06\x0a\x04%04d" % number for number in range(MANY // 2)),
+    "one list in pieces": b"\x32\x02\x0a\x00" * MANY,
+    "one empty list in pieces": b"\x32\x00" * MANY,
+    "one scalar again and again": b"\x20\x01" * MANY,
+    "one list and one struct in turn": b"\x32\x02\x0a\x00\x2a\x02\x0a\x00" * MANY,
+}
+
+
+@pytest.mark.parametrize("name", COSTLY)
+def test_memory_is_bounded_by_the_size_of_the_message(name: str) -> None:
+    data = COSTLY[name]
+    tracemalloc.start()
+    try:
+        decode_value(data)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 64 * len(data)
 
 
 def test_decode_text_refuses_what_is_not_utf8() -> None:

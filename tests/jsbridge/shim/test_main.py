@@ -3,54 +3,7 @@ from __future__ import annotations
 
 import pytest
 
-from jsbridge.engine import DukpyEngine
-from jsbridge.registry import ModuleRegistry
 from tests.jsbridge.scripts import Session
-
-
-@pytest.mark.parametrize(
-    ("arguments", "line"),
-    [
-        ("", ""),
-        ("'a', 1, null, undefined, true", "a 1 null undefined true"),
-        ("'a b', {c: 'd'}, ['e']", 'a b { c: "d" } [ "e" ]'),
-        ("{a: 1}, 'b'", "{ a: 1 } b"),
-        ("'%s is %d years, %i, %f', 'Ann', 42.5, 42.9, '1.5', 'more'", "Ann is 42.5 years, 42, 1.5 more"),
-        ("'%j %o %O %c.', {a: 1}, ['x'], 'y', 'color: red'", '{"a":1} [ "x" ] "y" .'),
-        ("'100%', 5", "100% 5"),
-        ("'%s %s', 'a'", "a %s"),
-        ("'%%s'", "%%s"),
-        ("'%% %s', 1", "% 1"),
-        ("'%d', {}", "NaN"),
-        (r"'a\ud800'", "a\ufffd"),
-    ],
-)
-def test_console_formats_as_nodes_does(session: Session, arguments: str, line: str) -> None:
-    session.engine.eval(f"console.log({arguments})")
-
-    assert session.stdout == [line + "\n"]
-
-
-def test_each_level_of_the_console_has_its_stream(session: Session) -> None:
-    session.engine.eval("for (var level of ['log', 'info', 'debug', 'warn', 'error']) console[level](level)")
-
-    assert session.stdout == ["log\n", "info\n", "debug\n"]
-    assert session.stderr == ["warn\n", "error\n"]
-
-
-def test_the_console_writes_to_this_process_unless_told_otherwise(capsys: pytest.CaptureFixture[str]) -> None:
-    DukpyEngine(ModuleRegistry()).eval("console.log('out'); console.error('err')")
-
-    assert capsys.readouterr() == ("out\n", "err\n")
-
-
-def test_a_stack_that_a_script_prints_has_real_positions(session: Session) -> None:
-    session.engine.eval("function f() { return new Error('x') }\n\nconsole.log(f().stack); console.log(f())")
-
-    assert "    at f (<eval>:1:" in session.stdout[0]
-    assert session.stdout[1].startswith("Error: x\n    at f (<eval>:1:")
-    assert "<dukpy>" not in "".join(session.stdout)
-    assert "<input>" not in "".join(session.stdout)
 
 
 def test_the_scope_has_what_a_script_needs_and_nothing_of_the_bridge(session: Session) -> None:

@@ -1,22 +1,16 @@
-"""require(); see jsbridge/shim/modules.js."""
+"""Modules of plugins as objects, and the ways to call their functions; see jsbridge/shim/modules.js."""
 from __future__ import annotations
 
-from pathlib import Path
+import threading
+import time
+from typing import Any
 
 import pytest
 
-from jsbridge.engine import JSError
+from goplugin.core.errors import PluginLostError, RemoteError
+from goplugin.core.status import Code
 from tests.jsbridge.scripts import Session
 from tests.support import requirement
-
-
-def run(session: Session, directory: Path, files: dict[str, str]) -> list[str]:
-    """What main.js prints, one of `files`."""
-    for name, text in files.items():
-        (directory / name).parent.mkdir(parents=True, exist_ok=True)
-        (directory / name).write_text(text)
-    session.engine.run_file(directory / "main.js")
-    return [line.removesuffix("\n") for line in session.stdout]
 
 
 @requirement("jm.require")
@@ -25,14 +19,6 @@ def test_a_plugin_module_is_built_at_its_first_require_and_then_cached(session: 
 
     assert session.engine.eval("require('plugin:echo') === first && require('plugin:echo').mine") == 1
     assert session.calls == []
-
-
-def test_a_module_may_be_registered_while_the_script_runs(session: Session) -> None:
-    assert session.error("require('plugin:later')").code == "MODULE_NOT_FOUND"
-
-    session.install("plugin:later", f=lambda: 1)
-
-    assert session.engine.eval("require('plugin:later').f()") == 1
 
 
 @requirement("jm.export.function")
@@ -84,179 +70,186 @@ def test_a_function_of_a_plugin_is_a_plain_property_and_no_constructor(session: 
     assert session.error("m.nope()").name == "TypeError"
 
 
-def test_a_module_that_is_not_there_names_itself(session: Session) -> None:
-    error = session.error("require('plugin:x')")
-
-    assert str(error) == "Error: Cannot find module 'plugin:x'"
-    assert error.code == "MODULE_NOT_FOUND"
+# --- a call with options ---------------------------------------------------------------------------------------------
 
 
-def test_the_engine_may_explain_why_a_plugin_module_is_not_there() -> None:
-    session = Session(explain=lambda name: f"Searched for {name}:\n- /plugins")
+def test_a_function_with_a_timeout_is_the_same_function(session: Session) -> None:
+    session.install("plugin:m", f=lambda *args: list(args), o__f=lambda value: value)
 
-    assert session.error("require('plugin:x')").message == (
-        "Cannot find module 'plugin:x'\nSearched for plugin:x:\n- /plugins"
-    )
-    assert session.error("require('lodash')").message == "Cannot find module 'lodash'"
+    session.engine.eval("var m = require('plugin:m')")
 
-
-def test_a_refused_module_says_why(session: Session) -> None:
-    session.registry.refuse("plugin:x", 'plugin module "plugin:x" is not in the allowlist')
-
-    error = session.error("require('plugin:x')")
-
-    assert str(error) == 'Error: plugin module "plugin:x" is not in the allowlist'
-    assert error.code == "ERR_NOT_ALLOWED"
+    assert session.engine.eval("m.f.with({ timeout: 500 })('a', [null, 1])") == ["a", [None, 1]]
+    assert session.engine.eval_text("m.o.f.with({ timeout: 2500 })(NaN)") == "NaN"
+    assert [call[3] for call in session.calls] == [0.5, 2.5]
+    assert session.engine.eval("[m.f.with({}).name, m.f.with({}).length, Object.keys(m.f)]") == ["f", 0, []]
 
 
-def test_the_script_may_catch_a_module_that_is_not_there(session: Session) -> None:
-    code = "try { require('plugin:x') } catch (e) { [e.code, e instanceof Error, e.name] }"
+def test_options_add_up(session: Session) -> None:
+    session.engine.eval("var f = require('plugin:echo').echo.with({ timeout: 100 }), signal = AbortSignal.abort('no')")
 
-    assert session.engine.eval(code) == ["MODULE_NOT_FOUND", True, "Error"]
-
-
-@pytest.mark.parametrize("name", ["plugin:../echo", "plugin:echo/", "PLUGIN:echo", "echo", " plugin:echo"])
-def test_a_name_is_never_cleaned_and_never_a_path(session: Session, name: str) -> None:
-    assert session.error(f"require({name!r})").code == "MODULE_NOT_FOUND"
+    assert session.error("f.with({ signal: signal })(1)").message == '"no"'
+    assert session.engine.eval("f.with({ timeout: 200 })(1) + f(1) + f.with({ timeout: undefined })(1)") == 3
+    assert [call[3] for call in session.calls] == [0.2, 0.1, 0.1]
 
 
-@pytest.mark.parametrize("argument", ["", "5", "null", "{}"])
-def test_require_takes_a_string(session: Session, argument: str) -> None:
-    assert session.error(f"require({argument})").name == "TypeError"
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("", "with() takes an object, not undefined"),
+        ("500", "with() takes an object, not 500"),
+        ("{ timeot: 1 }", "with() knows timeout and signal, not timeot"),
+        ("{ timeout: 0 }", "timeout is a number of milliseconds, not 0"),
+        ("{ timeout: Infinity }", "timeout is a number of milliseconds, not Infinity"),
+        ("{ timeout: 'x' }", 'timeout is a number of milliseconds, not "x"'),
+        ("{ signal: {} }", "signal is an AbortSignal, not {}"),
+    ],
+)
+def test_options_are_checked(session: Session, options: str, message: str) -> None:
+    error = session.error(f"require('plugin:echo').echo.with({options})")
+
+    assert (error.name, error.message) == ("TypeError", message)
 
 
-def test_a_script_is_a_commonjs_module(session: Session, tmp_path: Path) -> None:
-    printed = run(session, tmp_path, {
-        "main.js": """
-            var inner = 1;
-            console.log(typeof module, typeof exports, exports === module.exports, this === exports);
-            console.log(require.main === module);
-            console.log(__filename);
-            console.log(__dirname);
-            console.log(process.argv[1], process.argv.length);
-            console.log(module.id, module.filename === __filename, module.loaded);
-        """,
-    })
+def test_a_call_with_options_may_fail_like_any_other(session: Session) -> None:
+    original = RemoteError(Code.NOT_FOUND, "why")
+    session.install("plugin:m", f=failing(original))
 
-    assert printed == [
-        "object object true true",
-        "true",
-        str(tmp_path.resolve() / "main.js"),
-        str(tmp_path.resolve()),
-        f"{tmp_path / 'main.js'} 2",
-        ". true false",
+    error = session.error("require('plugin:m').f.with({ timeout: 1 })()")
+
+    assert error.cause_error is original
+    assert error.code == "NotFound"
+
+
+def failing(error: BaseException) -> Any:
+    def fail(*args: object) -> None:
+        raise error
+
+    return fail
+
+
+# --- an asynchronous call --------------------------------------------------------------------------------------------
+
+
+def test_the_twin_of_a_function_gives_a_promise(session: Session) -> None:
+    session.engine.eval("const { echo } = require('plugin:echo')")
+
+    assert session.engine.eval("echo.async(1) instanceof Promise") is True
+    assert session.engine.eval("await echo.async({ a: [1, null, 'x'] })") == {"a": [1, None, "x"]}
+    session.engine.eval("const twin = echo.async")
+
+    assert session.engine.eval("[typeof twin, twin.name, twin.length, twin === echo.async]") == [
+        "function", "echo", 0, True,
     ]
-    assert session.engine.eval("typeof inner") == "undefined"
+    assert session.error("new echo.async()").name == "TypeError"
 
 
-def test_files_are_required_relative_to_the_file_that_asks(session: Session, tmp_path: Path) -> None:
-    printed = run(session, tmp_path, {
-        "main.js": """
-            console.log(require('./lib/a').name, require('./lib'), require('./data').list[1], require('./a.b').x)
-        """,
-        "lib/a.js": "exports.name = require('../b.js') + require('./c')",
-        "lib/c.js": "module.exports = 'c'",
-        "lib/index.js": "module.exports = 'index'",
-        "b.js": "module.exports = 'b'",
-        "data.json": '{"list": [1, 2]}',
-        "a.b.js": "exports.x = require('plugin:echo').echo('plugin')",
-    })
+@pytest.mark.parametrize("value", ["NaN", "-Infinity", "-0", "'\\ud83d\\ude00'", "[[NaN], {a: NaN}]", "null"])
+def test_values_cross_as_in_any_other_call(session: Session, value: str) -> None:
+    session.engine.eval(f"const {{ echo }} = require('plugin:echo'); const value = {value}")
 
-    assert printed == ["bc index 2 plugin"]
+    assert session.engine.eval_text("await echo.async(value)") == session.engine.eval_text("echo(value)")
 
 
-def test_a_file_is_evaluated_once(session: Session, tmp_path: Path) -> None:
-    printed = run(session, tmp_path, {
-        "main.js": "console.log(require('./a') === require('./a.js'), require('./a').n)",
-        "a.js": "console.log('a'); exports.n = 1",
-    })
+@requirement("ow.async-js")
+def test_calls_are_made_at_once(session: Session) -> None:
+    meeting = threading.Barrier(10)
+    session.install("plugin:m", meet=lambda n: meeting.wait(10) * 0 + n)
 
-    assert printed == ["a", "true 1"]
-
-
-def test_modules_may_require_one_another(session: Session, tmp_path: Path) -> None:
-    printed = run(session, tmp_path, {
-        "main.js": "console.log(require('./a').done)",
-        "a.js": "exports.early = 1; exports.done = require('./b').seen + 1",
-        "b.js": "exports.seen = require('./a').early",
-    })
-
-    assert printed == ["2"]
+    assert session.engine.eval("""
+        const { meet } = require('plugin:m');
+        await Promise.all([0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map(n => meet.async(n)))
+    """) == list(range(10))
 
 
-def test_a_file_that_failed_may_be_required_again(session: Session, tmp_path: Path) -> None:
-    printed = run(session, tmp_path, {
-        "main.js": "globalThis.tries = 0; try { require('./a') } catch (e) {} console.log(require('./a'))",
-        "a.js": "if (!tries++) throw new Error('first'); module.exports = tries",
-    })
+def test_the_script_goes_on_while_a_call_is_under_way(session: Session) -> None:
+    event = threading.Event()
+    session.install("plugin:m", wait=lambda: event.wait(10), set=event.set)
 
-    assert printed == ["2"]
+    assert session.engine.eval("const m = require('plugin:m'), p = m.wait.async(); m.set(); await p") is True
 
 
-def test_a_file_that_is_not_there_names_who_asked(session: Session, tmp_path: Path) -> None:
-    with pytest.raises(JSError) as caught:
-        run(session, tmp_path, {"main.js": "require('./lib')", "lib.js": "require('./nope')"})
+@requirement("jm.errors")
+def test_a_call_that_fails_rejects_with_the_error_of_the_plugin(session: Session) -> None:
+    session.install("plugin:m", f=failing(RemoteError(Code.NOT_FOUND, "why", ({"key": "x"},))))
 
-    assert caught.value.message == f"Cannot find module './nope'\nRequired by {tmp_path.resolve()}/lib.js"
-    assert caught.value.code == "MODULE_NOT_FOUND"
-
-
-def test_a_bad_json_file_is_named(session: Session, tmp_path: Path) -> None:
-    with pytest.raises(JSError) as caught:
-        run(session, tmp_path, {"main.js": "require('./data')", "data.json": "{,"})
-
-    assert caught.value.name == "SyntaxError"
-    assert caught.value.message.startswith(f"{tmp_path.resolve()}/data.json: ")
+    assert session.engine.eval("""
+        let caught;
+        try { await require('plugin:m').f.async() } catch (error) { caught = error }
+        [caught instanceof Error, caught.name, caught.message, caught.code, caught.details, caught.plugin]
+    """) == [True, "GoError", "rpc error: code = NotFound desc = why", "NotFound", [{"key": "x"}], "plugin:m"]
 
 
-@pytest.mark.parametrize(("content", "code"), [(b"\xff", "EILSEQ"), (None, "MODULE_NOT_FOUND")])
-def test_a_main_file_that_cannot_be_read_is_an_error(
-    session: Session, tmp_path: Path, content: bytes | None, code: str,
-) -> None:
-    path = tmp_path / "main.js"
-    if content is not None:
-        path.write_bytes(content)
+def test_a_rejection_that_nobody_handles_names_the_call_and_its_cause(session: Session) -> None:
+    original = PluginLostError("gone")
+    session.install("plugin:m", f=failing(original))
 
-    with pytest.raises(JSError) as caught:
-        session.engine.run_file(path)
+    error = session.error("function load() {\n  return require('plugin:m').f.async()\n}\nload(); null")
 
-    assert caught.value.code == code
-    assert str(path) in caught.value.message
+    assert error.cause_error is original
+    assert error.code == "Unavailable"
+    assert "at load (<eval>:2:" in error.stack
 
 
-def test_an_interpreter_line_and_a_last_comment_do_no_harm(session: Session, tmp_path: Path) -> None:
-    assert run(session, tmp_path, {"main.js": "#!/usr/bin/env node\nconsole.log(1) // end"}) == ["1"]
+def test_arguments_that_cannot_cross_reject(session: Session) -> None:
+    assert session.engine.eval("""
+        let caught;
+        void require('plugin:echo').echo.async(new Date()).catch(error => { caught = error });
+    """) is not None
+    assert session.engine.eval("caught.message").startswith("convert argument 0: Date cannot cross to a plugin")
+    assert session.calls == []
 
 
-def test_a_script_is_not_strict_unless_it_says_so(session: Session, tmp_path: Path) -> None:
-    assert run(session, tmp_path, {"main.js": "leaked = 010; console.log(leaked)"}) == ["8"]
-    with pytest.raises(JSError, match="ReferenceError"):
-        run(session, tmp_path, {"main.js": "'use strict'; lost = 1"})
+def test_a_bug_in_a_call_ends_the_run(session: Session) -> None:
+    session.install("plugin:m", f=failing(ZeroDivisionError("a bug")))
+
+    with pytest.raises(ZeroDivisionError):
+        session.engine.eval("try { await require('plugin:m').f.async() } catch (error) { console.log('caught') }")
+    assert session.stdout == []
+    assert session.engine.eval("1") == 1
 
 
-def test_arguments_of_the_script_follow_its_path(session: Session, tmp_path: Path) -> None:
-    (tmp_path / "main.js").write_text("console.log(process.argv.slice(2))")
+def test_a_call_may_be_cancelled(session: Session) -> None:
+    cancelled = threading.Event()
 
-    session.engine.run_file(tmp_path / "main.js", ["--a", "b c"])
+    def wait() -> None:
+        cancel = session.cancellations[-1]
+        assert cancel is not None
+        cancel.on_cancel(cancelled.set)
+        assert cancelled.wait(10)
 
-    assert session.stdout == ['[ "--a", "b c" ]\n']
+    session.install("plugin:m", wait=wait)
 
-
-def test_code_that_is_no_file_requires_files_from_the_working_directory(
-    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    (tmp_path / "x.js").write_text("module.exports = 5")
-    monkeypatch.chdir(tmp_path)
-
-    assert session.engine.eval("require('./x')") == 5
-    assert session.error("require('x')").code == "MODULE_NOT_FOUND"
-
-
-def test_import_finds_no_file(session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "x.js").write_text("globalThis.imported = 1")
-    monkeypatch.chdir(tmp_path)
-
-    assert "cannot find module" in str(session.error("import('./x.js')"))
-    assert session.engine.eval("typeof imported") == "undefined"
+    assert session.engine.eval("""
+        const controller = new AbortController();
+        setTimeout(() => controller.abort(), 5);
+        let caught;
+        try { await require('plugin:m').wait.with({ signal: controller.signal }).async() } catch (e) { caught = e }
+        [caught.name, caught === controller.signal.reason]
+    """) == ["AbortError", True]
+    assert cancelled.wait(10)
 
 
+def test_a_call_that_is_aborted_beforehand_is_not_made(session: Session) -> None:
+    error = session.error("await require('plugin:echo').echo.with({ signal: AbortSignal.abort() }).async(1)")
+
+    assert error.name == "AbortError"
+    assert session.calls == []
+
+
+def test_a_signal_that_aborts_too_late_changes_nothing(session: Session) -> None:
+    assert session.engine.eval("""
+        const late = new AbortController();
+        const value = await require('plugin:echo').echo.with({ signal: late.signal }).async(1);
+        late.abort();
+        value
+    """) == 1
+
+
+def test_a_call_that_waits_for_its_turn_loses_no_time(session: Session) -> None:
+    session.install("plugin:m", sleep=lambda: time.sleep(0.03))
+
+    session.engine.eval("""
+        const { sleep } = require('plugin:m');
+        await Promise.all(new Array(80).fill(0).map(() => sleep.with({ timeout: 20 }).async()));
+    """)
+    assert {call[3] for call in session.calls} == {0.02}

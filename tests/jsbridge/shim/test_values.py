@@ -3,12 +3,17 @@ from __future__ import annotations
 
 import base64
 import math
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jsbridge.binary import decode_base64
+from jsbridge.native import native_module
+from jsbridge.sdk import Module
 from jsbridge.values import MAX_DEPTH
 from tests.jsbridge.scripts import Session
 from tests.support import requirement
@@ -16,6 +21,7 @@ from tests.support import requirement
 SCALARS = st.none() | st.booleans() | st.floats() | st.text() | st.integers(-(2**53), 2**53)
 VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20)
 SHARED = Session()
+PAGE = Path(__file__).parents[3].joinpath("docs", "values.md").read_text("utf-8")
 
 
 @requirement("jm.values.to-wire")
@@ -62,6 +68,12 @@ SHARED = Session()
         ("new Uint8ClampedArray([1, 2, 3])", "AQID"),
         ("new Uint8Array(new Uint8Array([1, 2, 3, 4]).buffer, 1, 2)", "AgM="),
         ("[new Uint8Array(0)]", [""]),
+        ("new Uint8Array([0, 255, 16, 8]).buffer", "AP8QCA=="),
+        ("new Uint8Array([0, 1, 2, 3, 4, 5]).subarray(2, 5).buffer", "AAECAwQF"),
+        ("({data: new ArrayBuffer(3), list: [new Uint8Array([1])]})", {"data": "AAAA", "list": ["AQ=="]}),
+        ("new (class Buffer extends Uint8Array {})(2)", "AAA="),
+        ("Object.assign([1, 2], {name: 'lost, as in JSON'})", [1, 2]),
+        ("Math", {}),
     ],
 )
 def test_a_value_arrives_in_the_plugin(session: Session, expression: str, value: Any) -> None:
@@ -93,9 +105,9 @@ def test_omitted_arguments_are_not_sent_and_undefined_ones_are(session: Session)
 @pytest.mark.parametrize(
     ("expression", "text"),
     [
-        ("function () {}", "function cannot cross to a plugin"),
-        ("class {}", "function cannot cross to a plugin"),
-        ("new Proxy(function () {}, {})", "function cannot cross to a plugin"),
+        ("function () {}", "function cannot cross to a plugin; pass what it returns, or data"),
+        ("class {}", "function cannot cross to a plugin; pass what it returns, or data"),
+        ("new Proxy(function () {}, {})", "function cannot cross to a plugin; pass what it returns, or data"),
         ("Symbol('s')", "Symbol cannot cross to a plugin; pass symbol.description"),
         ("10n", "BigInt cannot cross to a plugin; pass Number(value) or String(value)"),
         ("Object(10n)", "BigInt cannot cross to a plugin; pass Number(value) or String(value)"),
@@ -106,13 +118,29 @@ def test_omitted_arguments_are_not_sent_and_undefined_ones_are(session: Session)
         ("/x/", "RegExp cannot cross to a plugin; pass regexp.source"),
         ("new RangeError('x')", "Error cannot cross to a plugin; pass error.message"),
         ("new String('s')", "String object cannot cross to a plugin; pass String(value)"),
-        ("new WeakMap()", "WeakMap cannot cross to a plugin"),
-        ("new ArrayBuffer(1)", "ArrayBuffer cannot cross to a plugin; pass new Uint8Array(buffer)"),
-        ("new DataView(new ArrayBuffer(1))", "DataView cannot cross to a plugin; pass new Uint8Array(view.buffer)"),
+        ("new WeakMap()", "WeakMap cannot cross to a plugin; pass what it holds for the keys that matter"),
+        ("new WeakRef({})", "WeakRef cannot cross to a plugin; pass ref.deref()"),
+        ("new FinalizationRegistry(function () {})", "FinalizationRegistry cannot cross to a plugin; pass data"),
+        ("new SharedArrayBuffer(1)", "SharedArrayBuffer cannot cross to a plugin; pass new Uint8Array(buffer)"),
+        (
+            "new DataView(new ArrayBuffer(1))",
+            "DataView cannot cross to a plugin; pass new Uint8Array(view.buffer, view.byteOffset, view.byteLength)",
+        ),
+        ("new BigInt64Array(1)", "BigInt64Array cannot cross to a plugin; pass Array.from(array, Number)"),
+        ("new Float16Array(1)", "Float16Array cannot cross to a plugin; pass Array.from(array)"),
         ("new Float64Array(1)", "Float64Array cannot cross to a plugin; pass Array.from(array)"),
         ("new Int8Array(1)", "Int8Array cannot cross to a plugin; pass Array.from(array)"),
         ("[].values()", "iterator cannot cross to a plugin; pass Array.from(iterator)"),
         ("(function* () {})()", "Generator cannot cross to a plugin; pass Array.from(generator)"),
+        ("[1].values().map(String)", "iterator cannot cross to a plugin; pass Array.from(iterator)"),
+        ("(async function* () {})()", "AsyncGenerator cannot cross to a plugin; pass an array of what it yields"),
+        ("new (class Failure extends Error {})('x')", "Error cannot cross to a plugin; pass error.message"),
+        ("new Proxy(new Date(), {})", "Date cannot cross to a plugin; pass date.toISOString() or date.getTime()"),
+        (
+            "new (class extends Map { get [Symbol.toStringTag]() { return 'Table' } })()",
+            "Map cannot cross to a plugin; pass Object.fromEntries(map)",
+        ),
+        ("new Proxy(new Uint8Array(1), {})", "Uint8Array in disguise cannot cross to a plugin; pass a plain one"),
     ],
 )
 def test_what_would_lose_content_is_refused(session: Session, expression: str, text: str) -> None:
@@ -123,6 +151,13 @@ def test_what_would_lose_content_is_refused(session: Session, expression: str, t
     assert session.calls == []
 
 
+@pytest.mark.parametrize(("expression", "text"), re.findall(r"^\| `(.+?)` \| `(.+ cannot cross .+)` \|$", PAGE, re.M))
+def test_the_page_on_values_says_what_users_see(session: Session, expression: str, text: str) -> None:
+    error = session.error(f"require('plugin:echo').echo({expression})")
+
+    assert str(error) == f"TypeError: convert argument 0: {text}"
+
+
 @pytest.mark.parametrize(
     ("expression", "place"),
     [
@@ -130,6 +165,8 @@ def test_what_would_lose_content_is_refused(session: Session, expression: str, t
         ("[1, [new Date()]]", "[1][0]: Date"),
         ("{'weird name-1': [{$x: new Date()}]}", '["weird name-1"][0].$x: Date'),
         ("{a: {toJSON() { return 1 }}}", ".a.toJSON: function"),
+        ("[{born: new Map()}, new Date()]", "[0].born: Map"),
+        ("{'__proto__': {}, ['__proto__']: 1n}", ".__proto__: BigInt"),
         ("(x => x.a.b = x)({a: {}})", ".self: cycle (the value contains itself)"),
     ],
 )
@@ -186,6 +223,10 @@ def test_the_error_of_a_getter_is_thrown_unchanged(session: Session) -> None:
         ([math.nan, {"a": [-math.inf, math.nan]}], "value[0] !== value[0] && value[1].a[1] !== value[1].a[1]"),
         ({"__proto__": math.nan, "b": math.nan}, "Object.keys(value).length === 2 && value.b !== value.b"),
         ({"value": math.nan, "nan": []}, "value.value !== value.value && value.nan.length === 0"),
+        (b"\x00\xff\x80", "value instanceof Uint8Array && [].join.call(value) === '0,255,128'"),
+        ([{"a": b""}], "value[0].a instanceof Uint8Array && value[0].a.length === 0"),
+        ({"bytes": b"\x01", "nan": math.nan}, "value.bytes[0] === 1 && value.nan !== value.nan"),
+        ({"b": 1.0, "10": 2.0, "2": 3.0}, "Object.keys(value).join() === '2,10,b'"),
     ],
 )
 def test_a_result_arrives_in_the_script(session: Session, value: Any, expression: str) -> None:
@@ -214,12 +255,33 @@ def comparable(value: Any) -> Any:
     return value if isinstance(value, (str, bool)) or value is None else repr(float(value))
 
 
+@requirement("ow.bytes")
+@given(st.binary(max_size=200))
+def test_bytes_cross_as_base64_and_come_back_as_bytes(data: bytes) -> None:
+    for expression in ("value", "value.buffer"):
+        echoed = f"require('plugin:echo').echo({expression})"
+        assert SHARED.received(data, echoed) == base64.b64encode(data).decode() == SHARED.calls[-1][2][0]
+
+
 @requirement("ow.deep")
 @pytest.mark.parametrize("wrap", ["[value]", "{a: value}"])
 def test_a_value_of_a_thousand_levels_crosses_both_ways(session: Session, wrap: str) -> None:
     session.engine.eval(f"var value = 1; for (var i = 0; i < 1000; i++) value = {wrap}; null")
 
     assert session.engine.eval("JSON.stringify(require('plugin:echo').echo(value)) === JSON.stringify(value)") is True
+
+
+@requirement("ow.deep")
+def test_the_deepest_value_crosses_both_ways(session: Session) -> None:
+    value: Any = math.nan
+    for _ in range(MAX_DEPTH - 1):
+        value = [value]
+
+    session.received(value, "null")
+    session.engine.eval("value = require('plugin:echo').echo(value); null")
+    session.engine.eval("for (var levels = 0; Array.isArray(value); levels++) value = value[0]")
+
+    assert session.engine.eval("[levels, value !== value]") == [MAX_DEPTH - 1, True]
 
 
 def test_too_deep_a_value_is_an_error(session: Session) -> None:
@@ -239,6 +301,15 @@ def test_too_deep_a_result_is_an_error(session: Session) -> None:
     session.install("plugin:deep", get=lambda: value)
 
     assert "nested deeper than" in session.error("require('plugin:deep').get()").message
+
+
+@requirement("ow.bytes")
+def test_a_module_of_this_process_returns_bytes_as_a_plugin_does(session: Session) -> None:
+    module = Module("plugin:any")
+    module.function(name="reverse", returns=bytes)(lambda data: decode_base64(data)[::-1])
+    session.registry.natives.add("binary", lambda: native_module("binary", module))
+
+    assert session.engine.eval("[].join.call(require('binary').reverse(new Uint8Array([1, 255])))") == "255,1"
 
 
 def test_a_call_at_the_end_of_the_stack_is_an_error_and_no_crash(session: Session) -> None:

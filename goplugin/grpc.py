@@ -91,5 +91,5 @@ def _ending(error: Exception) -> str:
     if str(error).startswith(_BROKEN):
         return str(error)
     cause = error.__cause__
-    reason = explain(cause) if isinstance(cause, SSLError) else str(cause or "EOF")
+    reason = explain(cause) if isinstance(cause, SSLError) else str(cause or "") or "EOF"
     return f"error reading from server: {reason}"

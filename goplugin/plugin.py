@@ -48,8 +48,8 @@ def is_async(method: Handler | Method) -> bool:
 
 
 def is_coroutine(function: object) -> bool:
-    """Whether this is a coroutine function."""
-    code = getattr(function, "__code__", None)
+    """Whether this is a coroutine function, or a functools.partial of one."""
+    code = getattr(getattr(function, "func", function), "__code__", None)
     return code is not None and bool(code.co_flags & _ASYNC_FLAGS)
 
 

@@ -31,16 +31,17 @@ def is_js_module(inspection: Inspection) -> bool:
 def inspection_lines(inspection: Inspection, paint: Paint) -> Iterator[str]:
     """For people: services with their methods, what it imports, and who made it."""
     yield f"{paint(inspection.name, 'bold', 'cyan')} {paint(f'{inspection.size} bytes', 'dim')}"
+    # Names are what the file says, and it may say what a terminal would obey.
     for service in inspection.services:
         version = "not known: it did not start alone" if service.version is None else f"version {service.version}"
         yield ""
-        yield f"{paint(service.name, 'bold')} {paint(version, 'dim')}"
-        yield from (f"  {method}" for method in service.methods)
+        yield f"{paint(_shown(service.name), 'bold')} {paint(version, 'dim')}"
+        yield from (f"  {_shown(method)}" for method in service.methods)
     if not inspection.services:
         yield "no services: nothing is exported whose name ends in _api_version"
     yield ""
     for label, text in _facts(inspection).items():
-        yield f"{paint(f'{label}:'.ljust(14), 'dim')}{text}"
+        yield f"{paint(f'{label}:'.ljust(14), 'dim')}{_shown(text)}"
 
 
 def inspection_json(inspection: Inspection) -> dict[str, Any]:
@@ -63,3 +64,7 @@ def _facts(inspection: Inspection) -> Mapping[str, str]:
     imports = "; ".join(f"{module}: {', '.join(names)}" for module, names in modules.items())
     made_by = "; ".join(f"{field} {', '.join(names)}" for field, names in inspection.producers.items())
     return {"imports": imports or "nothing", "toolchain": made_by or "not said"}
+
+
+def _shown(text: str) -> str:
+    return text if text.isprintable() else ascii(text)

@@ -34,7 +34,7 @@ class Tmux:
         self._environ = {"TERM": "xterm-256color", **environ}
         self._columns = columns
         # What a program leaves on the screen when it has ended is still to be seen.
-        line = f"{shlex.join(command)}; echo exit code $?; exec cat"
+        line = f"trap : INT; {shlex.join(command)}; echo exit code $?; exec cat"  # Ctrl-C is not for the shell
         size = ["-x", str(columns), "-y", str(rows)]
         self._start = ["-f", os.devnull, "new-session", "-d", *size, "/bin/sh", "-c", line]
 
@@ -45,7 +45,7 @@ class Tmux:
     def __exit__(self, *exc: object) -> None:
         pid = self._tmux("display-message", "-p", "#{pid}").strip()
         self._tmux("kill-server")
-        while os.path.exists(f"/proc/{pid}"):
+        while _is_running(pid):
             time.sleep(_LOOK_SECONDS)
 
     def type(self, *keys: str) -> None:
@@ -73,6 +73,14 @@ class Tmux:
             env=self._environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True,
         )
         return done.stdout
+
+
+def _is_running(pid: str) -> bool:
+    """Whether there is more of the process than an entry that nobody has asked for yet."""
+    try:
+        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 # --- a screen as a picture -------------------------------------------------------------------------------------------
@@ -164,12 +172,12 @@ def _tour(terminal: Tmux) -> str:
     terminal.wait_for('[ "hello, Ada", "hello, Grace" ]')
     terminal.type('kv.store.set("lang", "js")', "Enter")
     terminal.wait_for("size: 1")
-    terminal.type("require('plugin:examples:failing').checks.requirePositive(-1)", "Enter")
-    terminal.wait_for("value must be positive")
+    terminal.type('strings.shout("ada")', "Enter")
+    terminal.wait_for("TypeError: not a function")
     terminal.type("kv.store.")
     terminal.wait_for("plugin method")
     terminal.type("Down", "Down")
-    time.sleep(0.3)     # the menu is there; the selected line and the help line follow
+    terminal.wait_for("kv.store.get(…)")
     return terminal.screen(colours=True)
 
 

@@ -16,7 +16,7 @@ import secrets
 import stat
 import tempfile
 
-__all__ = ["CompiledCache", "default_directory"]
+__all__ = ["CompiledCache", "can_tell_owners", "default_directory"]
 
 log = logging.getLogger("goplugin.wasm")
 
@@ -24,6 +24,11 @@ _KEY = "key"
 _KEY_SIZE = 32
 _CODE, _SIGNATURE = ".code", ".signature"
 _MOST_MODULES = 64
+
+
+def can_tell_owners() -> bool:
+    """Whether this system knows whose a file is; on Windows Python does not say, and nothing can be kept safely."""
+    return hasattr(os, "getuid")
 
 
 def default_directory() -> str:

@@ -10,7 +10,7 @@ import wasmtime
 
 from ..core.errors import LaunchError
 from .abi import Signature
-from .cache import CompiledCache, default_directory
+from .cache import CompiledCache, can_tell_owners, default_directory
 from .config import WasmConfig
 from .engine import engine_for, fingerprint
 from .producers import read_producers
@@ -62,6 +62,7 @@ def _code(engine: wasmtime.Engine, content: bytes, config: WasmConfig) -> wasmti
 
 def _cache(config: WasmConfig) -> CompiledCache | None:
     """None if there is to be none; what an engine of its own makes depends on more than a key could tell."""
+    if config.engine is not None or not can_tell_owners():
+        return None
     directory = default_directory() if config.cache_dir is None else config.cache_dir
-    return CompiledCache(directory) if directory and config.engine is None else None
-
+    return CompiledCache(directory) if directory else None

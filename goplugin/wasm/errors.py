@@ -21,6 +21,9 @@ What a module is like that cannot be loaded or started at all is a LaunchError.
 """
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+
 from ..core.errors import HandshakeError, IncompatibleVersionError, PluginError, PluginLostError, RemoteError
 from ..core.status import Code
 
@@ -47,6 +50,9 @@ class VersionMismatchError(IncompatibleVersionError):
         self.host = host
         self.plugin = plugin
 
+    def __reduce__(self) -> tuple[Callable[..., VersionMismatchError], tuple[str]]:
+        return functools.partial(type(self), host=self.host, plugin=self.plugin), (str(self),)
+
 
 class MissingExportError(HandshakeError):
     """The module does not export the function `name`, or with another type."""
@@ -54,6 +60,9 @@ class MissingExportError(HandshakeError):
     def __init__(self, message: str, name: str) -> None:
         super().__init__(message)
         self.name = name
+
+    def __reduce__(self) -> tuple[type[MissingExportError], tuple[str, str]]:
+        return type(self), (str(self), self.name)
 
 
 class HostFunctionError(PluginError):
@@ -65,6 +74,9 @@ class HostFunctionError(PluginError):
     def __init__(self, message: str, function: str) -> None:
         super().__init__(message)
         self.function = function
+
+    def __reduce__(self) -> tuple[type[HostFunctionError], tuple[str, str]]:
+        return type(self), (str(self), self.function)
 
 
 class GuestError(RemoteError):

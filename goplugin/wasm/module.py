@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping, Sequence
 from typing import IO, TYPE_CHECKING
 
@@ -42,7 +43,7 @@ _VERSION_SUFFIX = "_api_version"
 class FoundService:
     """A service as its exports show it, and spelled as there: ``greeter`` with ``greeter_say_hello``.
 
-    `version` is None if the module did not start without the functions of its host.
+    `version` is None if it could not be asked: without the functions of its host, or not in the time that there is.
     """
 
     name: str
@@ -139,10 +140,11 @@ class Module:
         prefixes = [name.removesuffix(_VERSION_SUFFIX) for name in compiled.exports if name.endswith(_VERSION_SUFFIX)]
         versions = self._ask_versions(prefixes)
         methods: dict[str, list[str]] = {prefix: [] for prefix in prefixes}
+        sizes = sorted(set(map(len, prefixes)), reverse=True)   # few, however many services a module claims to have
         for name, signature in compiled.exports.items():
-            owners = [prefix for prefix in prefixes if name.startswith(prefix)]
-            if owners and signature == CALL_SIGNATURE:
-                methods[max(owners, key=len)].append(name)
+            owner = next((name[:size] for size in sizes if name[:size] in methods), None)
+            if owner is not None and signature == CALL_SIGNATURE:
+                methods[owner].append(name)
         services = tuple(FoundService(prefix, versions.get(prefix), tuple(methods[prefix])) for prefix in prefixes)
         return Inspection(
             compiled.name, self._size, services, compiled.exports, compiled.imports, compiled.producers
@@ -156,13 +158,17 @@ class Module:
 
         functions: HostFunctions = dict.fromkeys(self._compiled.imports, refuse)
         config = WasmConfig(time_limit=_INSPECTION_SECONDS, fuel=_INSPECTION_FUEL if self._config.fuel else None)
+        end = time.monotonic() + _INSPECTION_SECONDS
+        versions: dict[str, int] = {}
         try:
             with start(self._compiled, functions, config) as instance:
-                return {
-                    prefix: instance.run(prefix + _VERSION_SUFFIX, VERSION_SIGNATURE) for prefix in prefixes
-                }
+                for prefix in prefixes:
+                    if time.monotonic() > end:      # each may take as long as it can: a module may claim thousands
+                        break
+                    versions[prefix] = instance.run(prefix + _VERSION_SUFFIX, VERSION_SIGNATURE)
         except PluginError:     # it needs more than this; that says nothing against it
             return {}
+        return versions
 
 
 def _read(source: Source) -> tuple[str, bytes]:

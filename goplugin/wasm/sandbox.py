@@ -31,6 +31,7 @@ HostFunctions = Mapping[tuple[str, str], HostFunction]
 """By module and name, as a guest imports them."""
 
 _STDOUT, _STDERR = 1, 2
+_MOST_NAMED = 20    # of what is missing
 
 # Only so that there is something to close at the end of the process.
 _open_instances: weakref.WeakSet[Instance] = weakref.WeakSet()
@@ -50,12 +51,20 @@ def host_functions(hosts: Sequence[HostModule]) -> dict[tuple[str, str], HostFun
 def check_imports(compiled: Compiled, functions: HostFunctions) -> None:
     """Raise LaunchError unless everything that the module imports is offered, and has the type that it asks for."""
     wanted = {key: signature for key, signature in compiled.imports.items() if key[0] != WASI}
-    missing = [".".join(key) for key in wanted if key not in functions]
+    missing = [_label(key) for key in wanted if key not in functions]
     if missing:
-        raise LaunchError(f"{compiled.name} imports what no host module offers: {', '.join(missing)}")
+        more = f", and {len(missing) - _MOST_NAMED} more" if len(missing) > _MOST_NAMED else ""
+        names = ", ".join(missing[:_MOST_NAMED])
+        raise LaunchError(f"{compiled.name} imports what no host module offers: {names}{more}")
     for key, signature in wanted.items():
         if signature != CALL_SIGNATURE:
-            raise LaunchError(f"{compiled.name} imports {'.'.join(key)} as {signature}, which is not {CALL_SIGNATURE}")
+            raise LaunchError(f"{compiled.name} imports {_label(key)} as {signature}, which is not {CALL_SIGNATURE}")
+
+
+def _label(key: tuple[str, str]) -> str:
+    """A name that a module made up, for an error's text: no line's end in it, nothing that a terminal obeys."""
+    text = ".".join(key)
+    return text if text.isprintable() else ascii(text)
 
 
 def start(compiled: Compiled, functions: HostFunctions, config: WasmConfig) -> Instance:

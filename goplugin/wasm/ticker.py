@@ -6,6 +6,7 @@ thread while no guest has been at work for a while.
 """
 from __future__ import annotations
 
+import os
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -24,6 +25,10 @@ class _Ticker:
 
     def __init__(self) -> None:
         self._working: set[Machine] = set()
+        self.forget_thread()
+
+    def forget_thread(self) -> None:
+        """There is none: this process is new."""
         self._lock = threading.Lock()
         self._running = False
 
@@ -62,3 +67,6 @@ class _Ticker:
 
 # Not configuration but a fact about the process, like its threads: one is enough.
 TICKER = _Ticker()
+
+if hasattr(os, "register_at_fork"):     # where there is a fork, which takes no other thread along
+    os.register_at_fork(after_in_child=TICKER.forget_thread)

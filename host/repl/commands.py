@@ -151,7 +151,11 @@ def _entry(entry: Entry, node: Node) -> Iterator[tuple[str, str]]:
         yield "note", f"\n    tags: {', '.join(entry.tags)}"
     if node.signature is None and node.members:
         yield "", "\n\n"
-        rows = [(f"  {_headline(member)}", member.summary) for member in node.members.values()]
+        rows: list[tuple[str, str]] = []
+        for member in node.members.values():
+            rows.append((f"  {_headline(member)}", member.summary))
+            if member.signature is None:
+                rows += [(f"    {_headline(each)}", each.summary) for each in member.members.values()]
         yield from styled.table(rows, ("strong", ""))
     elif node.signature is not None:
         yield "note", "\n    also .async, for a Promise, and .with, for options of a call"

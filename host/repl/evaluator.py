@@ -26,13 +26,13 @@ __all__ = ["LAST", "Evaluator", "is_expression_like", "own_lines"]
 LAST = "_"
 """The name of the last result."""
 
-_POSITION = re.compile(r"<eval>:(\d+)")
+_FRAME = re.compile(r"^( *at (?:.* \()?<eval>:)(\d+)", re.MULTILINE)
 _DECLARING = ("function", "class", "let", "const", "var", "import", "export", "return", "throw", "if", "for", "while")
 _ASSIGNING = ("=", "const", "let", "var", "function", "class")
 
 
 class Evaluator:
-    """Runs inputs in `engine`; `keeps_last` says whether `_` is the last result."""
+    """Runs inputs in `engine`; `keeps_last` says whether `_` is the last result, and `{...}` an object."""
 
     def __init__(self, engine: Engine, *, keeps_last: bool = True) -> None:
         self._engine = engine
@@ -96,8 +96,8 @@ class Evaluator:
 
 
 def own_lines(text: str) -> str:
-    """`text` of an error with the lines as the user has typed them (rule 1)."""
-    return _POSITION.sub(lambda match: f"<eval>:{max(int(match[1]) - 1, 1)}", text)
+    """`text`, with the lines in stack traces as the user has typed them (rule 1)."""
+    return _FRAME.sub(lambda match: f"{match[1]}{max(int(match[2]) - 1, 1)}", text)
 
 
 def is_expression_like(code: str) -> bool:

@@ -6,6 +6,7 @@ goes straight to the terminal, and at a prompt above it.
 """
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
@@ -75,6 +76,8 @@ class Terminal:
     def run(self, session: Session) -> int:
         """Ask for inputs and run them until the user leaves; the exit code."""
         prompt = self._prompt(session)
+        # A Ctrl-C that comes between a prompt and what it has asked for has nothing to end.
+        previous = signal.signal(signal.SIGINT, lambda signum, frame: None)
         try:
             while True:
                 text = self._ask(prompt)
@@ -82,6 +85,8 @@ class Terminal:
                     self._run(session, text)
         except (EOFError, meta.Leave):
             return 0
+        finally:
+            signal.signal(signal.SIGINT, previous)
 
     def _ask(self, prompt: PromptSession[str]) -> str | None:
         """The next input; None if it was dropped. Raises EOFError for Ctrl-D."""

@@ -6,7 +6,7 @@ Source: go-go-goja pkg/repl evaluator, whose aliases are those of const, let and
 """
 from __future__ import annotations
 
-import ast
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Node", "Scope", "chain_before", "required"]
 
+_REQUIRE = re.compile(r"""require\((["'])([^"'\\\n]*)\1\)""")
 _DOTS = (".", "?.")
 _ENDS = (";", ",", ")", "}")
 
@@ -133,14 +134,9 @@ def chain_before(code: Sequence[Token]) -> list[str] | None:
 
 
 def required(call: str) -> str | None:
-    """The module of `require("MODULE")`; None for anything else."""
-    if not (call.startswith("require(") and call.endswith(")")):
-        return None
-    try:
-        name = ast.literal_eval(call[len("require(") : -1])  # JavaScript's strings without escapes are Python's
-    except (SyntaxError, ValueError):
-        return None
-    return name if isinstance(name, str) else None
+    """The module of `require("MODULE")`; None for anything else, and for a name with escapes in it."""
+    match = _REQUIRE.fullmatch(call)
+    return match[2] if match is not None else None
 
 
 def _chain_at(code: Sequence[Token], start: int) -> tuple[list[str], int]:

@@ -20,7 +20,7 @@ from ..runtime import Runtime
 from . import commands, meta, styled
 from .bindings import Binding, Captured, Unkept
 from .completion import Known
-from .evaluator import Evaluator
+from .evaluator import Evaluator, own_lines
 from .scope import Scope
 from .store import Store
 from .styled import Styled
@@ -111,15 +111,17 @@ class Session:
         self._look_for_losses()
         begun = time.perf_counter()
         try:
-            text = self._evaluator.run(code) if self.profile is not Profile.RAW else self.runtime.engine.eval_text(code)
-            took = time.perf_counter() - begun
-            self.scope.learn(code)
-            if text:
-                self.screen.show(styled.result(text))
-            if timed or self.timing:
-                self.screen.show([("note", _duration(took))])
-        finally:
-            self._save()
+            text = self._evaluator.run(code)
+        except PluginError:
+            self._save()  # what came before the error
+            raise
+        took = time.perf_counter() - begun
+        self.scope.learn(code)
+        if text:
+            self.screen.show(styled.result(own_lines(text)))
+        if timed or self.timing:
+            self.screen.show([("note", _duration(took))])
+        self._save()
 
     def load(self, path: str) -> None:
         """Run a file as if it were typed. Raises ConfigError if it cannot be read, and JSError."""
@@ -172,6 +174,7 @@ class Session:
     def _save(self) -> None:
         if self._store is None:
             return
+        self._look_for_losses()
         captured = self._capture()
         if list(captured.bindings) != self._kept:
             self._store.save(self._name, captured.bindings)

@@ -56,7 +56,7 @@ def error(failure: BaseException) -> Styled:
         return [("error", head), *([("note", f"\n{rest}")] if rest else [])]
     head = str(failure)
     frames = [line for line in own_lines(failure.stack).splitlines() if line.startswith("    at ")]
-    out: Styled = [("error", own_lines(head))]
+    out: Styled = [("error", head)]
     out += [("stack", f"\n{frame}") for frame in frames]
     facts: BaseException | None = failure
     while facts is not None:

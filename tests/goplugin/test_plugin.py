@@ -1,6 +1,8 @@
 """What a plugin finds on the server that it registers its services on."""
 from __future__ import annotations
 
+import functools
+
 import pytest
 
 from goplugin import ConfigError, GRPCPlugin, GRPCServer
@@ -8,6 +10,7 @@ from goplugin.aio.broker_mux import MultiplexedBroker as AsyncMultiplexedBroker
 from goplugin.aio.broker_plain import PlainBroker as AsyncPlainBroker
 from goplugin.core.environ import PluginEnvironment
 from goplugin.credentials import credentials
+from goplugin.plugin import is_coroutine
 from goplugin.server import _new_server
 from goplugin.sync.broker_mux import MultiplexedBroker
 from goplugin.sync.broker_plain import PlainBroker
@@ -58,3 +61,13 @@ def test_what_a_plugin_does_not_implement_is_named() -> None:
 
     with pytest.raises(NotImplementedError, match="Nothing cannot be served: it does not implement grpc_server"):
         Nothing().grpc_server(server_for())
+
+
+def test_a_coroutine_function_is_one_with_some_arguments_given_as_well() -> None:
+    async def coroutine(number: int) -> None:
+        pass
+
+    assert is_coroutine(coroutine)
+    assert is_coroutine(functools.partial(coroutine, 1))
+    assert not is_coroutine(functools.partial(print, 1))
+    assert not is_coroutine(None)

@@ -129,3 +129,15 @@ def test_inspect_shows_the_services_of_any_plugin_in_webassembly(
     path.write_bytes(b"")
     assert main(["inspect", str(path)]) == 5
     assert "greeter.wasm is not a WebAssembly module" in capsys.readouterr().err
+
+
+def test_inspect_shows_no_control_characters_of_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from host.cli import main
+
+    path = tmp_path / "evil.wasm"
+    path.write_bytes(wasmtime.wat2wasm(r"""(module
+      (import "\1b]0;x" "y" (func))
+      (func (export "\1b[31m_api_version") (result i64) (i64.const 1)))"""))
+
+    assert main(["inspect", str(path)]) == 0
+    assert "\x1b" not in capsys.readouterr().out

@@ -10,7 +10,9 @@ import re
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -178,6 +180,14 @@ def test_graceful_kill(peers: Peers) -> None:
         assert set(os.listdir(peers.tmpdir)) <= before
 
 
+def stop(pid: int) -> None:
+    """Stop the process, and wait until each of its threads stands still: one may go on for a moment."""
+    os.kill(pid, signal.SIGSTOP)
+    threads = [path.read_text for path in Path(f"/proc/{pid}/task").glob("*/stat")]
+    while any(read().rpartition(")")[2].split()[0] != "T" for read in threads):
+        time.sleep(0.001)
+
+
 @requirement("gp.kill")
 def test_kill_of_a_hung_plugin(peers: Peers) -> None:
     """The grace period is waited for, and no longer.
@@ -188,7 +198,7 @@ def test_kill_of_a_hung_plugin(peers: Peers) -> None:
         host.call("callback", text="x")
         if peers.host != "go":
             host.grace_ms = SHORT_GRACE_MS
-            os.kill(host.plugin_pid, signal.SIGSTOP)
+            stop(host.plugin_pid)
 
         assert host.grace_ms <= host.kill() < host.grace_ms + AT_ONCE_MS
         assert wait_for_exit(host.plugin_pid, 0.0)

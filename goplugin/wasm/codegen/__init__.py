@@ -15,7 +15,7 @@ from google.protobuf.compiler.plugin_pb2 import CodeGeneratorRequest, CodeGenera
 
 from .errors import CodegenError
 from .messages import messages_module, messages_stub
-from .names import Names, file_stem
+from .names import Names, check_names, file_stem
 from .schema import read_services
 from .services import services_module
 
@@ -42,6 +42,7 @@ def generate(request: CodeGeneratorRequest) -> tuple[CodeGeneratorResponse, list
         with_messages = _read_options(request.parameter)
         for name in request.file_to_generate:
             try:
+                check_names(files[name])
                 services = read_services(files[name])
                 contents = {"_pb2.py": messages_module(files[name]), "_pb2.pyi": messages_stub(files[name], names)}
                 if not with_messages:

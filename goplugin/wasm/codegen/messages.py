@@ -61,19 +61,21 @@ def messages_module(file: FileDescriptorProto) -> str:
     content.CopyFrom(file)
     content.ClearField("source_code_info")
     imports = [module_name(each) for each in file.dependency]
-    functions = {"define_file": True, "enum_type": file.enum_type, "message_type": file.message_type}
+    # A message may be called message_type: what is not the file's own has a name with an underscore.
+    needed = {"define_file": True, "enum_type": file.enum_type, "message_type": file.message_type}
+    functions = ", ".join(f"{name} as _{name}" for name, is_needed in needed.items() if is_needed)
     arguments = "".join(f",\n    {each}.DESCRIPTOR" for each in imports)
     lines = [
         HEAD.format(file.name) + "# ruff: noqa",
         *(f"import {each}" for each in imports),
-        f"from goplugin.wasm.messages import {', '.join(name for name, needed in functions.items() if needed)}",
+        f"from goplugin.wasm.messages import {functions}",
         "",
-        f"DESCRIPTOR = define_file(\n    {content.SerializeToString(deterministic=True)!r}{arguments},\n)",
+        f"DESCRIPTOR = _define_file(\n    {content.SerializeToString(deterministic=True)!r}{arguments},\n)",
         "",
     ]
-    lines += [f'{each.name} = message_type(DESCRIPTOR, "{each.name}")' for each in file.message_type]
+    lines += [f'{each.name} = _message_type(DESCRIPTOR, "{each.name}")' for each in file.message_type]
     for enum in file.enum_type:
-        lines.append(f'{enum.name} = enum_type(DESCRIPTOR, "{enum.name}")')
+        lines.append(f'{enum.name} = _enum_type(DESCRIPTOR, "{enum.name}")')
         lines += [f"{value.name} = {value.number}" for value in enum.value if not keyword.iskeyword(value.name)]
     return "\n".join(lines) + "\n"
 
@@ -89,7 +91,8 @@ def messages_stub(file: FileDescriptorProto, names: Names) -> str:
     text = "\n".join(body)
     words = set(re.findall(r"\w+", text))
     imports = [line for name, line in _STUB_IMPORTS.items() if name in words]
-    imports += [f"import {each}" for each in sorted(map(module_name, file.dependency)) if f"{each}." in text]
+    # Not those of `dependency`, which may have what is used here from yet another file, by `import public`.
+    imports += [f"import {each}" for each in sorted(writer.modules)]
     return "\n".join([HEAD.format(file.name) + "# ruff: noqa", *imports, "", text]) + "\n"
 
 
@@ -98,6 +101,7 @@ class _StubWriter:
         self._file = file.name
         self._names = names
         self._comments: Comments = comments_of(file)
+        self.modules: set[str] = set()      # that what has been written refers to
 
     def enum(self, enum: EnumDescriptorProto, path: tuple[int, ...], scope: str, indent: str) -> Iterator[str]:
         """An enum, and its values beside it; `scope` is the message it is in, with a dot behind it."""
@@ -158,15 +162,22 @@ class _StubWriter:
             kind = "_MessageMap" if entry.field[1].type == _F.TYPE_MESSAGE else "_ScalarMap"
             return f"{kind}[{key}, {value}]", f"_Mapping[{key}, {value}]"
         if field.type == _F.TYPE_MESSAGE:
-            held = self._names.reference(field.type_name.removeprefix("."), self._file)
+            held = self._reference(field)
             given = f"{held} | _Mapping[_builtins.str, _Any]"
             container = "_RepeatedMessages"
         else:
             held = given = _SCALARS.get(field.type, "_builtins.int")
             if field.type == _F.TYPE_ENUM:
-                held = self._names.reference(field.type_name.removeprefix("."), self._file)
+                held = self._reference(field)
                 given = f"{held} | _builtins.str"
             container = "_RepeatedScalars"
         if field.label == _F.LABEL_REPEATED:
             return f"{container}[{held}]", f"_Iterable[{given}]"
         return held, given
+
+    def _reference(self, field: FieldDescriptorProto) -> str:
+        full_name = field.type_name.removeprefix(".")
+        home = self._names.home(full_name)
+        if home != self._file:
+            self.modules.add(module_name(home))
+        return self._names.reference(full_name, self._file)

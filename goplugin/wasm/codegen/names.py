@@ -9,12 +9,12 @@ from google.protobuf.descriptor_pb2 import DescriptorProto, EnumDescriptorProto,
 
 from .errors import CodegenError
 
-__all__ = ["Names", "docstring", "file_stem", "module_name", "python_name"]
+__all__ = ["Names", "check_names", "docstring", "file_stem", "module_name", "python_name"]
 
 
 def file_stem(proto: str) -> str:
-    """The path of generated files without their ending: `pkg/my-file.proto` is ``pkg/my_file``, as protoc has it."""
-    return proto.removesuffix(".proto").replace("-", "_")
+    """The path of generated files without their ending: `pkg/my-file.v1.proto` is ``pkg/my_file/v1``, as in protoc."""
+    return proto.removesuffix(".proto").replace("-", "_").replace(".", "/")
 
 
 def module_name(proto: str, ending: str = "_pb2") -> str:
@@ -25,6 +25,20 @@ def module_name(proto: str, ending: str = "_pb2") -> str:
 def python_name(name: str, reserved: Iterable[str] = ()) -> str:
     """`name`, with an underscore behind it where Python or a base class has taken it."""
     return f"{name}_" if keyword.iskeyword(name) or name in reserved else name
+
+
+def check_names(file: FileDescriptorProto) -> None:
+    """Raise CodegenError for a file, an import, a message or an enum that generated code could not name."""
+    for each in (file.name, *file.dependency):
+        if not all(_is_name(part) for part in module_name(each).split(".")):
+            raise CodegenError(f"no Python code could import {module_name(each)}: {each} needs another name")
+    for name in _types(file):
+        if not all(map(_is_name, name.split("."))):
+            raise CodegenError(f"no Python class can be called {name}: it is a keyword")
+
+
+def _is_name(text: str) -> bool:
+    return text.isidentifier() and not keyword.iskeyword(text)
 
 
 def docstring(text: str, indent: str) -> str:

@@ -4,11 +4,13 @@ A method without fields to take or give, `google.protobuf.Empty`, takes and give
 """
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
 from .annotations import PLUGIN
+from .errors import CodegenError
 from .messages import HEAD
 from .names import Names, docstring, module_name, python_name
 from .schema import Method, Service
@@ -16,8 +18,10 @@ from .schema import Method, Service
 __all__ = ["services_module"]
 
 _EMPTY = "google.protobuf.Empty"
-# What the base class of a loader has.
-_RESERVED = ("SERVICE", "_caller", "close", "load")
+# What the base class of a loader has, and that of a host.
+_RESERVED = ("SERVICE", "_caller", "close", "load", "host_module")
+# What the module has besides the services.
+_IMPORTED = ("ABC", "HostModule", "LoadedPlugin", "Protocol", "ServiceSpec", "abstractmethod", "host_function")
 
 
 def services_module(file: FileDescriptorProto, services: Sequence[Service], names: Names) -> str:
@@ -41,8 +45,11 @@ def _lines(file: FileDescriptorProto, services: Sequence[Service], names: Names)
     yield ""
     yield from (f"import {each}" for each in modules)
     yield from _runtime_imports(plugins, hosts)
-    exported = [name for each in plugins for name in (each.name, f"{each.name}Plugin", _version_name(each))]
-    exported += [each.name for each in hosts]
+    exported = [name for each in plugins for name in (_class_name(each), _loader_name(each), _version_name(each))]
+    exported += map(_class_name, hosts)
+    twice = next((name for name in exported if exported.count(name) > 1), None)
+    if twice is not None:
+        raise CodegenError(f"{twice} would be the name of two classes: rename a service")
     yield ""
     yield f"__all__ = [{', '.join(f'{_quoted(each)}' for each in exported)}]"
     for service in plugins:
@@ -79,12 +86,20 @@ def _any_request(hosts: Sequence[Service]) -> bool:
     return any(method for each in hosts for method in each.methods)
 
 
+def _class_name(service: Service) -> str:
+    return python_name(service.name, _IMPORTED)
+
+
+def _loader_name(service: Service) -> str:
+    return python_name(f"{service.name}Plugin", _IMPORTED)
+
+
 def _version_name(service: Service) -> str:
     return f"{service.name}PluginAPIVersion"
 
 
 def _protocol(service: Service, names: Names) -> Iterator[str]:
-    yield f"\n\nclass {python_name(service.name)}(Protocol):"
+    yield f"\n\nclass {_class_name(service)}(Protocol):"
     yield docstring(service.doc or f"The service {service.name}.", "    ")
     for method in service.methods:
         yield ""
@@ -98,7 +113,7 @@ def _loader(service: Service, names: Names) -> Iterator[str]:
     methods = ", ".join(_quoted(each.name) for each in service.methods)
     if len(service.methods) == 1:
         methods += ","
-    yield f"\n\nclass {service.name}Plugin(LoadedPlugin):"
+    yield f"\n\nclass {_loader_name(service)}(LoadedPlugin):"
     yield docstring(f"A plugin that implements {service.name}.\n\nIts methods take `timeout`, in seconds.", "    ")
     yield ""
     yield f"    SERVICE = ServiceSpec({_quoted(service.name)}, {_version_name(service)}, ({methods}))"
@@ -117,7 +132,7 @@ def _loader(service: Service, names: Names) -> Iterator[str]:
 
 
 def _host_base(service: Service, names: Names) -> Iterator[str]:
-    yield f"\n\nclass {python_name(service.name)}(ABC):"
+    yield f"\n\nclass {_class_name(service)}(ABC):"
     yield docstring(service.doc or f"The service {service.name}, which plugins call.", "    ")
     for method in service.methods:
         yield "\n    @abstractmethod"
@@ -149,4 +164,4 @@ def _signature(method: Method, names: Names, *, timeout: bool = False) -> str:
 
 
 def _quoted(text: str) -> str:
-    return f'"{text}"'
+    return json.dumps(text, ensure_ascii=False)

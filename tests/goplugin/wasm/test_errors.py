@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 
-from goplugin.core.errors import PluginLostError, RemoteError
+from goplugin.core.errors import PluginError, PluginLostError, RemoteError
 from goplugin.core.status import Code
 from goplugin.wasm import errors
 from tests.support import requirement
@@ -43,9 +43,16 @@ def test_too_long_is_a_timeout_to_everybody() -> None:
 
 @pytest.mark.parametrize(
     "error",
-    [errors.GuestError("text"), errors.MemoryLimitError("text", "stderr"), errors.ExitError("text", 3, "stderr")],
+    [
+        errors.GuestError("text"),
+        errors.MemoryLimitError("text", "stderr"),
+        errors.ExitError("text", 3, "stderr"),
+        errors.VersionMismatchError("text", host=1, plugin=2),
+        errors.MissingExportError("text", "malloc"),
+        errors.HostFunctionError("text", "env.answer"),
+    ],
 )
-def test_errors_can_be_pickled(error: RemoteError) -> None:
+def test_errors_can_be_pickled(error: PluginError) -> None:
     copy = pickle.loads(pickle.dumps(error))
 
     assert type(copy) is type(error)

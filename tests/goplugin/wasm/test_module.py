@@ -186,6 +186,17 @@ def test_an_engine_of_ones_own_is_not_cached(tmp_path: Path, compilations: list[
     assert not (tmp_path / "cache").exists()
 
 
+def test_nothing_is_cached_where_nobody_knows_whose_a_file_is(
+    cached: WasmConfig, compilations: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "getuid")   # as on Windows
+
+    for _ in range(2):
+        Module.load(bench_bytes(), cached)
+
+    assert len(compilations) == 2
+
+
 def test_the_cache_of_the_user_is_the_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
 
@@ -306,6 +317,14 @@ def test_what_the_module_imports_has_to_be_offered() -> None:
         bench_module().instantiate(BENCH)
 
 
+def test_what_is_missing_is_named_without_harm_to_whoever_reads_it() -> None:
+    imports = [f'(import "env" "f{number}" (func))' for number in range(30)]
+    module = Module.load(assemble('(import "env" "a\\1b[31m" (func))', *imports, HEAP), UNCACHED)
+
+    with pytest.raises(LaunchError, match=r"offers: 'env\.a\\x1b\[31m', env\.f0, .*, env\.f18, and 11 more$"):
+        module.instantiate()
+
+
 @requirement("wa.hostfunc")
 def test_a_host_may_offer_more_than_is_imported(machine: str) -> None:
     more = HostModule("json-parser", {"parse_json": lambda request: b"parsed"})
@@ -401,6 +420,21 @@ def test_a_module_that_does_not_start_alone_has_no_known_version(start: str, mon
     [service] = module.inspect().services
 
     assert service.version is None
+    assert time.monotonic() - began < 4
+
+
+def test_thousands_of_slow_versions_are_not_all_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("goplugin.wasm.module._INSPECTION_SECONDS", 0.1)
+    slow = "(local $n i32) (loop (br_if 0 (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) {})))"
+    body = f"{slow.format('(i32.const 10000000)')} (i64.const 1)"
+    exports = [f'(func (export "s{number}_api_version") (result i64) {body})' for number in range(2000)]
+    module = Module.load(assemble(HEAP, *exports), UNCACHED)
+
+    began = time.monotonic()
+    services = module.inspect().services
+
+    assert len(services) == 2000
+    assert services[-1].version is None
     assert time.monotonic() - began < 4
 
 

@@ -1,6 +1,7 @@
 """An engine without plugins, and sessions with one."""
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -57,25 +58,47 @@ def evaluator() -> Iterator[Evaluator]:
         yield Evaluator(engine)
 
 
-@pytest.fixture
-def make_talk(directory: str) -> Iterator[MakeTalk]:
-    runtimes: list[Runtime] = []
+class Starter:
+    """Makes sessions, and ends their plugins."""
 
-    def start() -> Runtime:
-        runtime = Runtime([directory])
-        runtimes.append(runtime)
-        runtime.load()
-        return runtime
+    def __init__(self, directory: str) -> None:
+        self._directory = directory
+        self._runtimes: list[Runtime] = []
 
-    def make(profile: Profile = Profile.INTERACTIVE, store: Store | None = None, name: str = "") -> Talk:
+    def __call__(
+        self,
+        profile: Profile = Profile.INTERACTIVE,
+        store: Store | None = None,
+        name: str = "",
+        timeout: float | None = None,
+    ) -> Talk:
         page = Page()
-        session = Session(start, page, profile=profile, store=store, name=name)
+        session = Session(lambda: self._start(timeout), page, profile=profile, store=store, name=name)
         session.open()
         return Talk(session, page)
 
-    yield make
-    for runtime in runtimes:
-        runtime.close()
+    def _start(self, timeout: float | None) -> Runtime:
+        runtime = Runtime([self._directory], timeout=timeout)
+        self._runtimes.append(runtime)
+        runtime.load()
+        return runtime
+
+    def close(self) -> None:
+        for runtime in self._runtimes:
+            runtime.close()
+
+
+@pytest.fixture
+def make_talk(directory: str) -> Iterator[MakeTalk]:
+    with contextlib.closing(Starter(directory)) as starter:
+        yield starter
+
+
+@pytest.fixture(scope="module")
+def module_talk(directory: str) -> Iterator[Talk]:
+    """One session for all tests of a module."""
+    with contextlib.closing(Starter(directory)) as starter:
+        yield starter()
 
 
 @pytest.fixture

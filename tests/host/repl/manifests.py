@@ -5,7 +5,8 @@ from jsbridge.contract import ExportKind, ExportSpec, MethodSpec, ModuleManifest
 
 __all__ = ["KV", "PAD"]
 
-_GET = MethodSpec("get", "Read a key", "get(key: str, fallback: str | None = None) -> str | None\n\nRead a key.", ("kv",))
+_DOC = "get(key: str, fallback: str | None = None) -> str | None\n\nRead a key."
+_GET = MethodSpec("get", "Read a key", _DOC, ("kv",))
 _SET = MethodSpec("set", "", "Write a key.\nIt may exist.")
 KV = ModuleManifest(
     "plugin:kv",

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 from host.repl.bindings import Binding, Unkept, parse
 
-TEXT = '[{"name":"a","lexical":true,"source":"1"},{"name":"b","reason":"it is odd"},{"name":"_","lexical":false,"source":"2"}]'
+TEXT = """[
+    {"name": "a", "lexical": true, "source": "1"}, {"name": "b", "reason": "it is odd"},
+    {"name": "_", "lexical": false, "source": "2"}
+]"""
 
 
 def test_what_the_probe_says_is_read() -> None:

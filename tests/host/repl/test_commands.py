@@ -14,6 +14,12 @@ from .conftest import Talk
 USE = "const echo = require('plugin:echo'), { strings } = echo"
 
 
+@pytest.fixture
+def talk(module_talk: Talk) -> Talk:
+    module_talk.page.shown.clear()
+    return module_talk
+
+
 @requirement("jm.repl")
 def test_help_lists_commands_keys_and_topics(talk: Talk) -> None:
     text = talk.say(":help")
@@ -39,7 +45,7 @@ def test_plugins_are_listed_with_their_processes(talk: Talk) -> None:
     pid = talk.say("require('plugin:echo').process.pid()")
 
     assert f"plugin:echo  v1  process {pid}  " in talk.say(":plugins")
-    assert os.path.basename(talk.session.runtime.process("plugin:echo").path) in talk.say(":plugins")
+    assert os.path.basename(talk.session.runtime.plugin("plugin:echo").path) in talk.say(":plugins")
 
 
 @requirement("jm.repl")
@@ -59,8 +65,8 @@ def test_doc_shows_a_module_with_what_it_has(talk: Talk, name: str) -> None:
     talk.say(USE)
     text = talk.say(f":doc {name}")
 
-    assert text.startswith("plugin:echo  plugin module\n    Answers tests.\n\n  strings  Works on text.\n")
-    assert "  ping(…)  Give the first argument back.\n" in text
+    assert text.startswith("plugin:echo  plugin module\n    Answers tests.\n\n  strings     Works on text.\n    upper(")
+    assert "  ping(…)     Give the first argument back.\n" in text
 
 
 def test_doc_finds_pages_and_words(talk: Talk) -> None:

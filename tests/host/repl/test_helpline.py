@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from host.repl.completion import Known, completions
 from host.repl.helpline import Help, help_at
 from host.repl.scope import Scope
 from tests.support import requirement
@@ -76,3 +79,21 @@ def test_commands_are_explained() -> None:
     assert str(at(":load x")) == ":load FILE  run a file as if it were typed"
     assert at(":none") is None
     assert at(":") is None
+
+
+SOUP = st.lists(
+    st.sampled_from([*"(){}[].,'\"`:= \\", "require", "'plugin:kv'", "kv", "store", "get", "const "]), max_size=20
+)
+
+
+@given(SOUP, st.data())
+def test_any_text_has_help_and_completions_or_none(parts: list[str], data: st.DataObject) -> None:
+    text = "".join(parts)
+    cursor = data.draw(st.integers(0, len(text)))
+    scope = Scope([KV, PAD])
+    scope.learn(text)
+
+    for each in completions(text, cursor, Known(scope)):
+        assert each.text.lower().startswith(text[each.start : cursor].lower())
+    found = help_at(text, cursor, scope)
+    assert found is None or found.name

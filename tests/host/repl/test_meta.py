@@ -5,7 +5,6 @@ import pytest
 from goplugin.core.errors import ConfigError
 from host.repl.meta import COMMANDS, find, is_meta, parse
 
-
 _NAMES = ["help", "modules", "doc", "reload", "load", "time", "plugins", "quit", "exit"]
 
 

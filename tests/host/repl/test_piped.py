@@ -7,6 +7,12 @@ from host.repl.piped import PlainScreen, inputs, run
 from .conftest import Talk
 
 
+@pytest.fixture
+def talk(module_talk: Talk) -> Talk:
+    module_talk.page.shown.clear()
+    return module_talk
+
+
 def test_lines_are_put_together_until_they_are_complete() -> None:
     lines = ["1 + 1\n", "\n", "f(\n", ")\n", ":time [\n", "`\n", "\n", "`"]
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from prompt_toolkit import PromptSession
 from prompt_toolkit.data_structures import Size
 from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.input import PipeInput, create_pipe_input
@@ -146,6 +147,24 @@ def test_ctrl_c_ends_what_runs_and_nothing_else(make_talk: MakeTalk, keyboard: P
     assert killers[0].wait() == 0
     assert "interrupted" in drawn.text
     assert talk.page.shown == ['"A"']
+
+
+def test_a_ctrl_c_with_nothing_to_end_ends_nothing(make_talk: MakeTalk, keyboard: PipeInput) -> None:
+    talk, before = make_talk(), signal.getsignal(signal.SIGINT)
+    terminal = Terminal(InMemoryHistory(), keyboard=keyboard, output=_output(Drawn()))
+    ask = terminal._ask
+
+    def ask_and_interrupt(prompt: PromptSession[str]) -> str | None:
+        text = ask(prompt)
+        signal.raise_signal(signal.SIGINT)
+        return text
+
+    terminal._ask = ask_and_interrupt  # type: ignore[method-assign]
+    keyboard.send_text(f"1 + 1{ENTER}{CTRL_D}")
+
+    assert terminal.run(talk.session) == 0
+    assert talk.page.shown == ["2"]
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_another_signal_ends_the_repl(make_talk: MakeTalk, keyboard: PipeInput) -> None:

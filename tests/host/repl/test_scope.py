@@ -72,7 +72,7 @@ def test_a_function_has_an_asynchronous_twin_and_options() -> None:
 
 
 def test_summaries_are_one_line_without_the_signature() -> None:
-    names = {name: node for name, node in scope("const {store, echo} = require('plugin:kv')").names()}
+    names = dict(scope("const {store, echo} = require('plugin:kv')").names())
 
     assert names["echo"].summary == "Give it back"
     assert names["store"].members["set"].summary == "Write a key."

@@ -42,6 +42,10 @@ def test_an_error_is_told_with_its_stack_and_the_session_goes_on(talk: Talk) -> 
     assert talk.say("1") == "1"
 
 
+def test_an_error_may_be_a_result(talk: Talk) -> None:
+    assert re.fullmatch(r"Error: no\n    at <eval>:1:\d+", talk.say("new Error('no')"))
+
+
 def test_an_empty_input_is_no_input(talk: Talk) -> None:
     assert talk.say("  \n") == ""
 
@@ -75,7 +79,8 @@ def test_the_profile_raw_evaluates_and_no_more(make_talk: MakeTalk) -> None:
     assert talk.say("1 + 1") == "2"
     assert talk.say("typeof _") == '"undefined"'
     assert talk.say("{ a: 1 }") == "1"
-    talk.say("var kept = 1")
+    talk.say("var kept = 1; function f() {\n  throw new Error('no') }")
+    assert re.match(r"Error: no\n    at f \(<eval>:2:\d+\)\n    at <eval>:1:1", talk.fail("f()"))
     talk.say(":reload")
     assert talk.say("typeof kept") == '"undefined"'
 
@@ -146,14 +151,24 @@ def test_the_loss_of_the_engine_is_told_and_made_good_if_the_session_is_kept(
     make_talk: MakeTalk, store: Store
 ) -> None:
     kept, other = make_talk(Profile.PERSISTENT, store, "x"), make_talk()
+    lost = "the engine was lost when it was cut off"
     for talk in (kept, other):
         talk.say("var a = 1")
         lose_engine(talk)
 
     assert kept.say("a") == "1"
-    assert kept.page.complaints == ["the engine was lost when it was cut off; what the session keeps is restored"]
+    assert kept.page.complaints == [f"{lost}; what the session keeps is restored"]
     assert other.say("typeof a") == '"undefined"'
-    assert other.page.complaints == ["the engine was lost when it was cut off, and what had been declared with it"]
+    assert other.page.complaints == [f"{lost}, and what had been declared with it"]
+
+
+def test_what_is_kept_survives_a_time_limit(make_talk: MakeTalk, store: Store) -> None:
+    talk = make_talk(Profile.PERSISTENT, store, "x", timeout=0.3)
+    talk.say("var a = 1")
+
+    assert "the time limit of 0.3 s is over" in talk.fail("for (;;) {}")
+    assert talk.say("a") == "1"
+    assert [binding.name for binding in store.bindings("x")] == ["a"]
 
 
 def lose_engine(talk: Talk) -> None:

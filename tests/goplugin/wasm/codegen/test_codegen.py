@@ -180,6 +180,45 @@ def test_two_protocols_may_use_the_same_names(tmp_path: Path, monkeypatch: pytes
     assert numbers(name=1).SerializeToString() == b"\x08\x01"
 
 
+def test_names_of_the_generated_module_itself_are_kept_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    services = [
+        "// go:plugin type=plugin\nservice Protocol { rpc A(M) returns (M) {} }",
+        "// go:plugin type=plugin\nservice Loaded { rpc A(M) returns (M) {} }",
+        '// go:plugin type=host module="odd\\"\nservice HostModule { rpc host_module(M) returns (M) {} }',
+    ]
+    source = "\n".join(['syntax = "proto3";', "package names;", "message M {}", *services])
+    result = protoc(tmp_path, source, name="taken.names.proto")
+    assert (result.returncode, result.stderr) == (0, "")
+    monkeypatch.syspath_prepend(tmp_path / "out")
+    for name in ("taken", "taken.names_pb2", "taken.names_plugin"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+
+    module = importlib.import_module("taken.names_plugin")
+
+    class Host(module.HostModule_):  # pyright: ignore[reportUntypedBaseClass]
+        def host_module_(self, request: Any) -> Any:
+            return request
+
+    assert module.LoadedPlugin_.SERVICE.name == "Loaded"
+    assert module.ProtocolPlugin.SERVICE.name == "Protocol"
+    assert all(hasattr(module, name) for name in module.__all__)
+    assert Host().host_module().name == '"odd\\"'
+    for name in ("taken", "taken.names_pb2", "taken.names_plugin"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+
+
+def test_a_stub_imports_what_another_file_imports_publicly(tmp_path: Path) -> None:
+    head = 'syntax = "proto3";\npackage acme;\n'
+    assert protoc(tmp_path, f"{head}message B {{}}", name="b.proto").returncode == 0
+    assert protoc(tmp_path, f'{head}import public "b.proto";', name="a.proto").returncode == 0
+
+    assert protoc(tmp_path, f'{head}import "a.proto";\nmessage C {{ B b = 1; }}', name="c.proto").returncode == 0
+
+    stub = (tmp_path / "out" / "c_pb2.pyi").read_text("utf-8")
+    assert "import b_pb2\n" in stub
+    assert "import a_pb2" not in stub
+
+
 def test_the_examples_have_what_the_generator_writes_today(tmp_path: Path) -> None:
     examples = Path(__file__).parents[4] / "examples" / "wasm"
     sources = sorted(examples.glob("*/*.proto"))

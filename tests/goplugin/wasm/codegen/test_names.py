@@ -14,6 +14,8 @@ from goplugin.wasm.codegen.names import Names, docstring, file_stem, module_name
 def test_modules_are_named_as_protoc_names_them() -> None:
     assert file_stem("acme/my-plugins/greet.proto") == "acme/my_plugins/greet"
     assert module_name("acme/my-plugins/greet.proto") == "acme.my_plugins.greet_pb2"
+    assert file_stem("acme/greet.v1.proto") == "acme/greet/v1"
+    assert module_name("acme/greet.v1.proto") == "acme.greet.v1_pb2"
 
 
 def test_a_name_that_is_taken_gets_an_underscore() -> None:

@@ -48,6 +48,11 @@ METHOD = "rpc Say(M) returns (M) {}"
             'import "google/protobuf/descriptor.proto";\nextend google.protobuf.FileOptions { string x = 50000; }',
             "greet.proto: extensions not supported",
         ),
+        (
+            f"// go:plugin type=plugin\nservice A {{ {METHOD} }}\n// go:plugin type=plugin\nservice APlugin {{ }}",
+            "greet.proto: APlugin would be the name of two classes",
+        ),
+        ("message Outer { message class {} }", "greet.proto: no Python class can be called Outer.class"),
     ],
 )
 def test_what_cannot_work_is_refused_when_it_is_generated(tmp_path: Path, source: str, text: str) -> None:
@@ -79,3 +84,10 @@ def _imports(source: str) -> str:
 
 def _without_imports(source: str) -> str:
     return "\n".join(line for line in source.splitlines() if not line.startswith("import "))
+
+
+def test_a_file_that_no_module_can_be_named_after_is_refused(tmp_path: Path) -> None:
+    result = protoc(tmp_path, HEAD, name="class/1.proto")
+
+    assert result.returncode != 0
+    assert "no Python code could import class.1_pb2" in result.stderr

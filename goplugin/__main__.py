@@ -20,7 +20,7 @@ def main(arguments: list[str]) -> None:
     """Run the script named by `arguments` as `__main__`; exits with code 2 and the usage if they name none."""
     debug = arguments[:2] == ["run", "--debug"]
     script = arguments[1 + debug :]
-    if not script or arguments[0] != "run":
+    if not script or arguments[0] != "run" or script[0].startswith("-"):
         sys.stderr.write(USAGE + "\n")
         raise SystemExit(2)
     path = script[0]

@@ -42,6 +42,8 @@ log = logging.getLogger("goplugin.client")
 STDIO_END_SECONDS = 1.0
 """How long what an ended plugin has printed may take to its sinks."""
 
+_START_END_SECONDS = 0.5     # for a plugin of ours that is ended while it starts, on a busy machine
+
 Process = PluginProcess | AttachedProcess
 
 
@@ -319,6 +321,7 @@ class ClientBase:
 
         Waits for all of that, but not without bounds. Nothing may interrupt it: it belongs on a thread.
         """
+        self._end_start(process)
         process.kill()
         self._lifecycle.advance(Event.PROCESS_EXITED)
         log.debug("%s ended with code %s", process.name, self.exit_code)
@@ -326,6 +329,13 @@ class ClientBase:
         if self._config.runner is None and (path := process.announced_socket) is not None:
             remove_dead_socket(path)
         self._remove_directory()
+
+    def _end_start(self, process: Process) -> None:
+        """Give a plugin that has not said where it listens a moment to remove its socket: nobody else knows of it."""
+        runner = self._runner
+        if isinstance(runner, CommandRunner) and isinstance(process, PluginProcess) and not process.announced:
+            runner.terminate()
+            process.wait_for_end_of_output(_START_END_SECONDS)
 
     def _report_exit(self, exit_code: Future[int] | Future[None]) -> None:
         """The process has ended; called on the thread that has waited for it."""

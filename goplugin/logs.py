@@ -81,5 +81,4 @@ class StderrLog:
 
     def _log(self, entry: LogEntry) -> None:
         extra = {key: value for key, value in entry.fields.items() if key not in _RECORD_ATTRIBUTES}
-        pairs = "".join(f" {key}={value}" for key, value in entry.fields.items() if not key.startswith("@"))
-        self._logger.log(entry.level, "%s%s", entry.message, pairs, extra=extra)
+        self._logger.log(entry.level, "%s%s", entry.message, entry.pairs, extra=extra)

@@ -44,6 +44,7 @@ class PluginProcess:
         self.exit_code: Future[int] = Future()
         self._runner = runner
         self._receive_stderr = receive_stderr
+        self._line: str | None = None
         self._stderr_tail = b""
         self._readers = [
             self._start_thread(self._read_stdout, "stdout"),
@@ -69,11 +70,16 @@ class PluginProcess:
         return with_tracebacks(self._stderr_tail.decode("utf-8", "replace")).strip()
 
     @property
+    def announced(self) -> bool:
+        """Whether its first line has come, acceptable or not, and even if nobody waits for it any more."""
+        return self._line is not None
+
+    @property
     def announced_socket(self) -> str | None:
-        """The unix socket of its handshake line, acceptable or not; None if it named none so far."""
-        if not self.handshake_line.done() or self.handshake_line.exception() is not None:
+        """The unix socket of its first line; None if it named none so far."""
+        if self._line is None:
             return None
-        fields = self.handshake_line.result().split("|")
+        fields = self._line.split("|")
         return fields[3].rstrip("\r") if fields[2:3] == ["unix"] and len(fields) > 3 else None
 
     def wait(self, timeout: float) -> bool:
@@ -83,6 +89,10 @@ class PluginProcess:
         except TimeoutError:
             return False
         return True
+
+    def wait_for_end_of_output(self, timeout: float) -> None:
+        """Wait at most `timeout` seconds until nobody of the family holds its stdout any more."""
+        self._readers[0].join(timeout)
 
     def give_up(self) -> None:
         """Let whoever waits for the handshake line wait no longer; it fails with LaunchError unless it is there."""
@@ -118,7 +128,7 @@ class PluginProcess:
     def _read_stdout(self) -> None:
         reader = HandshakeReader()
         with contextlib.closing(self._runner.stdout) as stdout:
-            while not self.handshake_line.done():
+            while not self.announced:
                 data = stdout.read(_CHUNK)
                 try:
                     reader.receive_data(data) if data else reader.receive_eof()
@@ -127,6 +137,7 @@ class PluginProcess:
                     self._set_line(error if data else self._early_exit() or error)
                     break
                 if line is not NEED_DATA:
+                    self._line = line
                     self._set_line(line)
             while stdout.read(_CHUNK):
                 pass

@@ -56,10 +56,20 @@ class ProcessTree:
                 with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGTERM)
             return
+        self._stop()
+        self._signal(signal.SIGKILL)
+
+    def terminate(self) -> None:
+        """SIGTERM every member, stopped first as by `kill`; on Windows, where that would be `kill`, nothing."""
+        if sys.platform != "win32":
+            self._stop()
+            self._signal(signal.SIGTERM)
+            self._signal(signal.SIGCONT)
+
+    def _stop(self) -> None:
         self._signal(signal.SIGSTOP)
         while self.add_descendants():
             self._signal(signal.SIGSTOP)
-        self._signal(signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> None:
         for pid in self.pids:

@@ -103,7 +103,7 @@ class CommandRunner:
                 self._command, env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
             )
         except OSError as error:
-            raise LaunchError(f"fork/exec {path}: {_launch_text(error)}") from error
+            raise _launch_error(path, error) from error
         except ValueError as error:
             raise ConfigError(f"fork/exec {path}: {error}") from error
 
@@ -126,12 +126,24 @@ class CommandRunner:
         self._family = ProcessTree(self._popen.pid)
 
     def kill(self) -> None:
-        ended = self._popen.returncode is not None      # then its number may be somebody else's
-        if self._family is not None and not ended:
-            self._family.add_descendants()
-        family = self._family or (None if ended else ProcessTree(self._popen.pid))
+        family = self._whole_family()
         if family is not None:
             family.kill()
+
+    def terminate(self) -> None:
+        """Ask the plugin and all that it has started to end; `kill`, later, ends those that have not."""
+        family = self._whole_family()
+        if family is not None:
+            family.terminate()
+
+    def _whole_family(self) -> ProcessTree | None:
+        """What was noted, and what there is now; None if there was and is nobody."""
+        if self._popen.returncode is None:      # otherwise its number may be somebody else's
+            if self._family is None:
+                self.note_family()
+            else:
+                self._family.add_descendants()
+        return self._family
 
     def plugin_to_host(self, network: str, address: str) -> Address:
         return network, address
@@ -143,7 +155,9 @@ class CommandRunner:
         return diagnose(self._command[0])
 
 
-def _launch_text(error: OSError) -> str:
-    if error.errno == errno.ENOEXEC:
-        return "exec format error"
-    return (error.strerror or str(error)).lower()
+def _launch_error(path: str, error: OSError) -> LaunchError:
+    text = "exec format error" if error.errno == errno.ENOEXEC else (error.strerror or str(error)).lower()
+    launch_error = LaunchError(f"fork/exec {path}: {text}")
+    if error.errno == errno.ENOENT and os.path.dirname(path) and os.path.isfile(path):
+        launch_error.add_note("the file is there: the interpreter that its first line names is not")
+    return launch_error

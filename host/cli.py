@@ -7,6 +7,7 @@ Rule 4: a verb is a module of its own in host/verbs, imported when its turn come
 """
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from goplugin.core.errors import ConfigError, PluginError
 from .arguments import PROGRAM, flag_parser, overview, verb_parser, with_hint
 from .errors import Interrupted
 from .settings import configure
-from .terminal import Paint
+from .terminal import Paint, StdoutError, own_stdout
 from .verb_table import VERBS, Row, find, load
 from .verbs.base import Verb
 
@@ -34,27 +35,58 @@ _BROKEN_PIPE = 141  # 128 + SIGPIPE, what a shell reports of any program whose r
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code; `VERB -h` exits with SystemExit, as argparse does it."""
     argv = sys.argv[1:] if argv is None else argv
-    # Lines leave as they are printed; file names and JavaScript's strings need not be valid Unicode.
-    cast("io.TextIOWrapper[io.BufferedWriter]", sys.stdout).reconfigure(line_buffering=True, errors="backslashreplace")
     try:
+        _prepare_streams()
         if not argv:
             print(overview(), end="", file=sys.stderr)
             return _USAGE
-        code = parse(argv).run()
-        sys.stdout.flush()
+        return _run(argv)
     except BrokenPipeError:
-        # Nobody reads stdout any more. The interpreter would flush it once more at its end, and complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_stdout()  # nobody reads it any more
         return _BROKEN_PIPE
+    except StdoutError as error:
+        _drop_stdout()
+        return _report(PluginError(str(error)), argv)
     except (PluginError, Interrupted) as error:
-        from .failure import error_json, error_text, exit_code
+        return _report(error, argv)
 
-        as_json = "--json" in _before_dashes(argv)[0]
-        text = error_json(error) if as_json else error_text(error)
-        label, _, rest = text.partition(" ")
-        print(text if as_json else f"{Paint(sys.stderr)(label, 'bold', 'red')} {rest}", file=sys.stderr)
-        return exit_code(error)
+
+def _prepare_streams() -> None:
+    """Raises PluginError if stdout is closed: there, as with stderr, Python has None in place of a stream."""
+    if cast("object", sys.stderr) is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - until the end of the run
+    if cast("object", sys.stdout) is None:
+        raise PluginError(f"stdout: {os.strerror(errno.EBADF)}")
+    if sys.stdout is sys.__stdout__:
+        sys.stdout = own_stdout()
+    # Lines leave as they are printed; file names and JavaScript's strings need not be valid Unicode.
+    cast("io.TextIOWrapper[io.BufferedWriter]", sys.stdout).reconfigure(line_buffering=True, errors="backslashreplace")
+
+
+def _run(argv: Sequence[str]) -> int:
+    try:
+        code = parse(argv).run()
+    except SystemExit:  # of `-h`, or of a script that ends itself
+        sys.stdout.flush()
+        raise
+    sys.stdout.flush()
     return code or 0
+
+
+def _drop_stdout() -> None:
+    """Forget what stdout still has: the interpreter would flush it once more at its end, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _report(error: BaseException, argv: Sequence[str]) -> int:
+    """Print it on stderr, and return the exit code."""
+    from .failure import error_json, error_text, exit_code
+
+    as_json = "--json" in _before_dashes(argv)[0]
+    text = error_json(error) if as_json else error_text(error)
+    label, _, rest = text.partition(" ")
+    print(text if as_json else f"{Paint(sys.stderr)(label, 'bold', 'red')} {rest}", file=sys.stderr)
+    return exit_code(error)
 
 
 def parse(argv: Sequence[str]) -> Verb:
@@ -66,7 +98,7 @@ def parse(argv: Sequence[str]) -> Verb:
         raise with_hint(ConfigError("a verb is missing"), PROGRAM)
     if rest[0] in ("-h", "--help"):
         return _Overview()
-    row = _row(rest[0])
+    row = _row("version" if rest[0] == "--version" else rest[0])
     verb = load(row)
     verb_parser(row, verb).parse_args([*rest[1:], *tail], cast("argparse.Namespace", verb))
     verb.configuration = configure(vars(flags), environ=os.environ, directory=os.getcwd())

@@ -38,6 +38,12 @@ class Skipped:
     path: str
     reason: str
 
+    @property
+    def short(self) -> str:
+        """Its name, and in a few words why."""
+        _, found, why = self.reason.rpartition(f"{go_quote(self.path)} is ")
+        return f"{os.path.basename(self.path)} ({why if found else self.reason.rpartition(': ')[2]})"
+
 
 @attrs.frozen
 class Discovery:

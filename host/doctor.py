@@ -14,6 +14,8 @@ from collections.abc import Collection, Iterator, Sequence
 from importlib import metadata
 from typing import TYPE_CHECKING
 
+from goplugin.core.hclog import readable
+
 from .discovery import DEFAULT_ROOT, PATTERN, discover, plugin_directories
 from .errors import LoadError
 from .executables import ERROR, NOTE, OK, WARNING, Finding, examine, interpreter_of, near_miss
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["directories", "environment", "files", "plugins", "sockets"]
 
 _LEAST_PYTHON = (3, 11)
+_OPTIONAL = {"wasmtime": "plugins as WebAssembly", "prompt_toolkit": "the REPL in a terminal"}
 _OWN_COOKIE = "GO_GO_GOJA_PLUGIN"
 _WRONG_COOKIE = ("This binary is a plugin", "not meant to be executed directly")
 _MISSING = re.compile(r"No module named '?([\w.]+)")
@@ -47,6 +50,7 @@ def environment() -> Iterator[Finding]:
         match = _REQUIREMENT.fullmatch(requirement)
         if match is not None and "extra" not in (match[3] or ""):
             yield _package(match[1], match[2])
+    yield from map(_optional_package, _OPTIONAL)
     directory = tempfile.gettempdir()
     if not os.access(directory, os.W_OK | os.X_OK):
         text = f"nothing can be written to {directory}, where plugins listen"
@@ -62,6 +66,14 @@ def _package(name: str, bounds: str) -> Finding:
     if not all(_fits(version, operator, bound) for operator, bound in _BOUND.findall(bounds)):
         return Finding(ERROR, f"{name} {version} is installed, and {bounds.strip()} is needed", fix)
     return Finding(OK, f"{name} {version}")
+
+
+def _optional_package(name: str) -> Finding:
+    try:
+        return Finding(OK, f"{name} {metadata.version(name)}, for {_OPTIONAL[name]}")
+    except metadata.PackageNotFoundError:
+        fix = f"{shlex.quote(sys.executable)} -m pip install {name}, if that is wanted"
+        return Finding(NOTE, f"the package {name} is missing, for {_OPTIONAL[name]}", fix)
 
 
 def _fits(version: str, operator: str, bound: str) -> bool:
@@ -180,7 +192,7 @@ def _text_of(failure: Failure) -> str:
     if not isinstance(error, LoadError):
         return str(error)
     cause = str(error.cause).partition("\nThis usually means")[0]
-    return f"{error.stage}: {cause}" + (f"\nplugin stderr: {error.stderr}" if error.stderr else "")
+    return f"{error.stage}: {cause}" + (f"\nplugin stderr: {readable(error.stderr)}" if error.stderr else "")
 
 
 def _remedy(failure: Failure) -> str:

@@ -22,6 +22,7 @@ from goplugin.core.errors import (
     UnsupportedProtocolError,
 )
 from goplugin.core.handshake import UnrecognizedLineError
+from goplugin.core.hclog import readable
 from goplugin.core.status import Code
 from jsbridge.engine import JSError
 from jsbridge.manifest import ManifestError
@@ -57,6 +58,9 @@ _HINTS: tuple[tuple[type[BaseException], str, str], ...] = (
     (LaunchError, "exec format error", "it needs a first line `#!/path/to/python`, or is a binary of another machine"),
     (LaunchError, "no such file", "the interpreter its first line names does not exist, or that line ends in CRLF"),
     (LaunchError, "with code 0 ", "it ended without serving: does the file end with `serve_module(module)`?"),
+    (LaunchError, "is not a WebAssembly module", "its first bytes are those of another kind of file"),
+    (LaunchError, "is a component, not a core module", "build it for wasm32-wasip1 or wasm32-unknown-unknown"),
+    (LaunchError, "is not a valid module", "it is damaged, or uses what this version of wasmtime does not know"),
     (LaunchError, "permission denied", "`chmod a+rx` it, and what its first line names"),
     (LaunchError, "", "what it wrote to stderr says why; correct the plugin, or move it away to go on without it"),
     (UnrecognizedLineError, "", "the first line a plugin prints must be the handshake; other output belongs on stderr"),
@@ -73,6 +77,7 @@ _HINTS: tuple[tuple[type[BaseException], str, str], ...] = (
     (PolicyError, "", "move it away, or leave out --strict to go on without it"),
     (JSError, "is not in the allowlist", _ALLOW),
     (JSError, "Cannot find module 'plugin:", _INSTALLED),
+    (JSError, "has await outside of an async", "put it into one: at top level only `eval` and the REPL take it"),
     (NotFoundError, "Cannot find module", _INSTALLED),
     (Interrupted, "time limit", "give it longer with --timeout"),
     (JSError, "time limit of", "give it longer with --timeout"),
@@ -82,6 +87,7 @@ _HINTS: tuple[tuple[type[BaseException], str, str], ...] = (
 
 
 _REINSTALL = "it was installed for another interpreter: install it again (`make install-modules`, for the examples)"
+_LONGER_CALL = "give a call longer: with --call-timeout, or in the script where that has its own `.with({timeout})`"
 _MISSING_PACKAGE = re.compile("No module named '?(goplugin|jsbridge)|exec: .*not found")
 """What a plugin's stderr says if its interpreter is not the one it was installed for."""
 
@@ -152,8 +158,10 @@ def _facts(error: BaseException) -> Iterator[tuple[str, str]]:
             yield "stack", "\n".join(frames)
     for origin in _origins(error):
         if isinstance(origin, LoadError) and origin.stderr and origin.stderr not in _message(error):
-            yield "plugin stderr", origin.stderr
+            yield "plugin stderr", readable(origin.stderr)
     for origin in _origins(error):
+        if isinstance(origin, LaunchError):
+            continue  # its notes are for tracebacks: the LoadError around it has the stderr, and the hint says the rest
         for note in getattr(origin, "__notes__", ()):
             label, _, text = note.partition(": ")
             yield label, text
@@ -171,7 +179,7 @@ def hint(error: BaseException) -> str:
         if isinstance(origin, LoadError) and _MISSING_PACKAGE.search(origin.stderr):
             return _REINSTALL
         if isinstance(origin, RemoteError) and origin.code is Code.DEADLINE_EXCEEDED:
-            return "give a call longer with --call-timeout"
+            return _LONGER_CALL
         for kind, part, text in _HINTS:
             if isinstance(origin, kind) and part in str(origin):
                 return text

@@ -104,7 +104,7 @@ def _duplicates(plugins: Sequence[RunningPlugin]) -> list[Failure]:
         if other is not plugin:
             paths = f"{go_quote(other.path)} and {go_quote(plugin.path)}"
             error = ManifestError(f"duplicate plugin module {go_quote(name)} discovered at {paths}")
-            found.append(Failure(plugin.path, name, error))
+            found.append(Failure(plugin.path, name, error, other.path))
     return found
 
 

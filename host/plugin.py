@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from goplugin.core.errors import PluginLostError, RemoteError
+from goplugin.core.hclog import readable
 from goplugin.core.status import Code
 from jsbridge.contract import InvokeRequest, InvokeResponse, ModuleManifest
 
@@ -94,4 +95,4 @@ class RunningPlugin(ABC):
     def _add_last_words(self, error: PluginLostError) -> None:
         """Note what is known of its end."""
         if self.stderr_tail():
-            error.add_note(f"plugin stderr: {self.stderr_tail()}")
+            error.add_note(f"plugin stderr: {readable(self.stderr_tail())}")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from .report import LoadReport
 
-__all__ = ["json_text", "manifest_json", "report_json", "table"]
+__all__ = ["failed", "json_text", "manifest_json", "report_json", "table"]
 
 
 def json_text(value: Any) -> str:
@@ -53,13 +53,20 @@ def manifest_json(manifest: ModuleManifest, path: str) -> dict[str, Any]:
 def report_json(report: LoadReport) -> dict[str, Any]:
     """What the loading left out, for programs."""
     left_out = [(each.path, each.reason) for each in (*report.skipped, *report.refused)]
-    left_out += [(failure.path, str(failure.error)) for failure in report.failures]
+    left_out += failed(report)
     return {
         "summary": report.summary(),
         "directories": list(report.directories),
         "candidates": list(report.candidates),
         "left_out": [{"path": path, "reason": reason} for path, reason in left_out],
     }
+
+
+def failed(report: LoadReport) -> list[tuple[str, str]]:
+    """The path of each plugin that a failure left out, and the error."""
+    pairs = ((path, each.error) for each in reversed(report.failures) for path in (each.path, each.other))
+    errors = {path: str(error) for path, error in pairs}
+    return [(path, errors[path]) for path in report.failed_paths]
 
 
 def _export_json(export: ExportSpec) -> dict[str, Any]:

@@ -46,11 +46,15 @@ class Refused:
 
 @attrs.frozen
 class Failure:
-    """A plugin that was not registered because of `error`; `module_name` is empty unless it told its manifest."""
+    """A plugin that was not registered because of `error`; `module_name` is empty unless it told its manifest.
+
+    `other` is the path of one that has the same module, and was not registered either.
+    """
 
     path: str
     module_name: str
     error: PluginError
+    other: str | None = None
 
 
 @attrs.frozen
@@ -73,6 +77,12 @@ class LoadReport:
     def error(self) -> str:
         """All errors in one text, empty if there is none."""
         return "; ".join(self.errors)
+
+    @property
+    def failed_paths(self) -> tuple[str, ...]:
+        """Every plugin that a failure left out, once."""
+        paths = (path for failure in self.failures for path in (failure.other, failure.path) if path is not None)
+        return tuple(dict.fromkeys(paths))
 
     def has_activity(self) -> bool:
         """Whether anything was configured, found or attempted."""

@@ -236,7 +236,8 @@ class Runtime:
             return f"there is no directory {DEFAULT_ROOT} to search"
         lines = ["searched:", *(f"  {directory}" for directory in directories)]
         if self.report.failures:
-            lines += ["not loaded:", *(f"  {each.path}" for each in self.report.failures)]
+            lines += ["not loaded:", *(f"  {path}" for path in self.report.failed_paths)]
+        lines += [f"skipped: {skipped.short}" for skipped in self.report.skipped]
         return "\n".join(lines)
 
     def _failure_of(self, name: str) -> PluginError | None:

@@ -4,14 +4,17 @@ Rule 1: a row of SETTINGS is a flag `--NAME`, a variable `GOPLUGIN_NAME` and a k
 Rule 2: the nearer source wins as a whole: flags, then the environment, then the `goplugin.toml` of the working
 directory or the next one above it, then that of the user. Lists are not joined.
 Rule 3: what is not a setting is an error that names its place, in the environment as in a file.
-Rule 4: a file that another user may have put there is not read, for a setting can name programs to run. GOPLUGIN_CONFIG
-names a file to trust instead of both, or, empty, none.
+Rule 4: a file that another user may have put there is not read, for a setting can name programs to run: one that is
+not the user's or root's, or that others may write or replace. GOPLUGIN_CONFIG names a file to trust instead of both,
+or, empty, none.
 """
 from __future__ import annotations
 
 import math
 import os
 import re
+import shlex
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple, cast
 
@@ -23,6 +26,7 @@ FILE_NAME = "goplugin.toml"
 DEFAULT = "default"
 _PREFIX = "GOPLUGIN_"
 _CONFIG = _PREFIX + "CONFIG"
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
 
 
@@ -110,12 +114,25 @@ def _files(environ: Mapping[str, str], directory: str) -> list[str]:
         return [environ[_CONFIG]] if environ[_CONFIG] else []
     found = [file for file in (_nearest(directory), user_file(environ)) if file and os.path.isfile(file)]
     for file in found:
-        owner = os.stat(file).st_uid
-        if owner not in (os.getuid(), 0):
-            error = ConfigError(f"{file} belongs to another user (number {owner})")
-            error.add_note(f"hint: name it if you trust it ({_CONFIG}={file}), or go on without it ({_CONFIG}=)")
-            raise error
+        _check_writers(file)
     return found[::-1]
+
+
+def _check_writers(file: str) -> None:
+    """Raise ConfigError unless only this user and root may write the file, or put another in its place."""
+    about, parent = os.stat(file), os.path.dirname(os.path.realpath(file))
+    above = os.stat(parent)
+    if about.st_uid not in (os.getuid(), 0):
+        text, fix = f"{file} belongs to another user (number {about.st_uid})", ""
+    elif about.st_mode & _OTHERS_WRITE:
+        text, fix = f"{file} may be written by other users", f"chmod go-w {shlex.quote(file)}; or "
+    elif above.st_mode & _OTHERS_WRITE and not above.st_mode & stat.S_ISVTX:
+        text, fix = f"{file} is in a directory that other users may write", f"chmod go-w {shlex.quote(parent)}; or "
+    else:
+        return
+    error = ConfigError(text)
+    error.add_note(f"hint: {fix}name it if you trust it ({_CONFIG}={file}), or go on without it ({_CONFIG}=)")
+    raise error
 
 
 def _nearest(directory: str) -> str | None:

@@ -6,12 +6,16 @@ stderr meanwhile does so through `note`, which keeps the two apart.
 """
 from __future__ import annotations
 
+import io
 import os
 import sys
 import threading
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-__all__ = ["Paint", "Progress", "note", "width"]
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+__all__ = ["Paint", "Progress", "StdoutError", "note", "own_stdout", "width"]
 
 _CODES = {
     "bold": "1", "dim": "2", "italic": "3", "underline": "4",
@@ -37,6 +41,27 @@ class Paint:
         return f"\x1b[{';'.join(_CODES[style] for style in styles)}m{text}\x1b[0m"
 
 
+class StdoutError(OSError):
+    """Stdout does not take what is printed, though somebody may still read it: a disk is full, for example."""
+
+
+class _Stdout(io.FileIO):
+    def write(self, data: ReadableBuffer, /) -> int:
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise StdoutError(f"stdout: {error.strerror}") from error
+
+
+def own_stdout() -> io.TextIOWrapper:
+    """A stream to the file that sys.stdout writes to, whose errors are StdoutErrors (a BrokenPipeError stays one)."""
+    sys.stdout.flush()
+    raw = _Stdout(sys.stdout.fileno(), "wb", closefd=False)
+    return io.TextIOWrapper(io.BufferedWriter(raw), encoding=sys.stdout.encoding)
+
+
 def width(most: int = 100) -> int:
     """How many columns text may take: those of the terminal, but lines beyond `most` are hard to read."""
     import shutil  # with half a dozen ways to pack files, which few verbs should pay for
@@ -50,7 +75,8 @@ def note(text: str) -> None:
         if Progress.drawn:
             sys.stderr.write(_CLEAR)
             Progress.drawn = False
-        print(text, file=sys.stderr, flush=True)
+        sys.stderr.write(f"{text}\n")  # where nothing is buffered, print would write the newline by itself
+        sys.stderr.flush()
 
 
 class Progress:

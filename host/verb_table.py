@@ -34,7 +34,7 @@ VERBS = (
     Row("dts", "MODULE [--check FILE]", "print a module's TypeScript declarations"),
     Row("ping", "MODULE [-n COUNT]", "measure how fast a plugin answers"),
     Row("doctor", "", "look for what may be wrong, and say how to put it right"),
-    Row("config", "show [--origin]", "show what the host is set to, and by what"),
+    Row("config", "[show] [--origin]", "show what the host is set to, and by what"),
     Row("completion", "bash|zsh|fish", "print the completions of a shell"),
     Row("help", "[TOPIC|VERB]", "read about a topic, or list them"),
     Row("version", "", "print versions"),

@@ -56,12 +56,14 @@ class Bridge:
         stderr: Callable[[str], object],
         explain: Callable[[str], str | PluginError] | None,
         time_left: Callable[[], float | None] | None = None,
+        on_stop: Callable[[], object] = lambda: None,
     ) -> None:
         self.stop: BaseException | None = None
         self.settled: dict[int, str] = {}
         self.loop = EventLoop()
         self._call_timeout = call_timeout
         self._time_left = time_left
+        self._on_stop = on_stop
         self._sinks = {1: stdout, 2: stderr}
         self._outcome = b""
         self._origins: dict[int, PluginError] = {}
@@ -92,6 +94,7 @@ class Bridge:
             return self._handlers[name](arguments)
         except BaseException as error:  # noqa: BLE001 - the engine raises it again when the script has ended
             self.stop = error
+            self._on_stop()
             return self._tell(stop=type(error).__name__)
 
     def origin(self, number: int | None) -> PluginError | None:

@@ -134,7 +134,8 @@ class DukpyEngine:
     call; `time_left` is asked at each of them how much more the script may take. `stdout` and `stderr` take the lines
     of console.log and console.error (default: this process's). `explain` adds what a user should know to the error for
     a plugin module that is not there: a text, or the error which is its cause. `env` is `process.env`. `interpreter`
-    makes another one than this process's.
+    makes another one than this process's. `on_stop` is called when an exception has come that waits for the script to
+    end.
     """
 
     def __init__(
@@ -147,6 +148,7 @@ class DukpyEngine:
         explain: Callable[[str], str | PluginError] | None = None,
         env: Mapping[str, str] | None = None,
         time_left: Callable[[], float | None] | None = None,
+        on_stop: Callable[[], object] = lambda: None,
         interpreter: Callable[[Dispatch], Interpreter] = _dukpy.Interpreter,
     ) -> None:
         self._lock = threading.RLock()
@@ -161,6 +163,7 @@ class DukpyEngine:
             stderr=stderr or _write_stderr,
             explain=explain,
             time_left=time_left,
+            on_stop=on_stop,
         )
         self._loop = self._bridge.loop
         self._closed = False
@@ -268,6 +271,9 @@ class DukpyEngine:
                 self._interpreter = None
                 return self._step(request)
             raise self._thrown(interpreter, str(error)) from None
+        except PluginError:  # the interpreter is gone, perhaps because the script would not end
+            self._raise_stop()
+            raise
         except BaseException:
             self._bridge.stop = None
             raise

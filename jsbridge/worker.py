@@ -8,6 +8,8 @@ Rule 1: it is DukpyEngine with its interpreter elsewhere. Scripts see no differe
 calls stay in this process, on the thread that evaluates.
 Rule 2: a limit ends the worker, and so does any other exception that cuts a script off. What had been defined is gone
 then; what is evaluated next begins with a new worker.
+Rule 3: an exception that comes while a script's call is answered, a signal's or that of process.exit, lets the script
+end by itself; one that catches it and goes on is cut off a moment later.
 """
 from __future__ import annotations
 
@@ -34,6 +36,9 @@ _GONE = "and what had been defined is gone"
 
 LEAST_MEMORY = 4 << 20
 """In bytes; less would leave the worker itself no room beside the script."""
+
+_STOP_SECONDS = 0.5
+"""What a script may still take when an exception waits for its end."""
 
 _QUICKJS_HEAP = 128 << 20
 _OUT_OF_MEMORY = {("InternalError", "out of memory"), ("", "null"), ("Error", "alloc failed")}
@@ -119,10 +124,10 @@ class LimitedEngine:
             self._check_open()
             worker = self._worker_in_use()
             if worker.busy:     # a plugin call evaluates code in the engine that makes it
-                return use(worker.engine)
+                return worker.run(use)
             try:
                 with self._time_limit(worker):
-                    return use(worker.engine)
+                    return worker.run(use)
             except PluginError as error:
                 limit = self._limit_behind(error, worker)
                 if limit is None:
@@ -189,8 +194,9 @@ class _Worker:
         self.ending: PluginError | None = None
         self.watch = None if timeout is None else _Watch(timeout, lambda: self.end(TimeLimitError(timeout)))
         self._process = WorkerProcess(memory=memory)
+        self._stop_watch = _Watch(_STOP_SECONDS, self._process.kill)
         try:
-            self.engine = DukpyEngine(interpreter=self._open, **options)
+            self.engine = DukpyEngine(interpreter=self._open, on_stop=self._stop_watch.begin, **options)
         except BaseException:
             self._process.kill()
             raise
@@ -198,6 +204,12 @@ class _Worker:
     def _open(self, dispatch: Dispatch) -> WorkerInterpreter:
         self._interpreter = self._process.interpreter(dispatch)
         return self._interpreter
+
+    def run(self, use: Callable[[DukpyEngine], T]) -> T:
+        try:
+            return use(self.engine)
+        finally:
+            self._stop_watch.end()
 
     @property
     def busy(self) -> bool:
@@ -218,12 +230,13 @@ class _Worker:
     def free(self) -> None:
         """Forget what the ended script has left here; with the engine's turn."""
         self.engine.close()
+        self._stop_watch.close()
         if self.watch is not None:
             self.watch.close()
 
 
 class _Watch:
-    """Has `expire` called, on another thread, if a run takes longer than `seconds`.
+    """Has `expire` called, on another thread, if what has begun takes longer than `seconds`.
 
     The thread sleeps until the run that it knows of should have ended, and if there is another by then goes on with
     that: many short runs take one thread, which nobody has to wake.

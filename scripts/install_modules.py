@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shlex
 import sys
 import tempfile
 from pathlib import Path
 
-__all__ = ["executable_text", "install", "install_wasm", "main"]
+__all__ = ["executable_text", "install", "main"]
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples" / "plugins"
 DEFAULT_DIR = "~/.go-go-goja/plugins/examples"
@@ -45,18 +46,32 @@ def executable_text(source: str, python: str) -> str:
 
 
 def install(source: Path, target: Path, python: str) -> None:
-    """Write the executable `target` for the plugin `source`; a host never sees it half written."""
-    _write(target, executable_text(source.read_text("utf-8"), python).encode(), 0o755)
+    """Write the executable `target` for the plugin `source`; a host never sees it half written.
+
+    Raises SyntaxError, with the lines of `source`, if that is no Python.
+    """
+    _write(target, _executable(source, python), 0o755)
 
 
-def install_wasm(source: Path, target: Path) -> None:
-    """Write the module `target`, assembled if `source` is text. Raises ImportError for text without wasmtime."""
+def _executable(source: Path, python: str) -> bytes:
+    text = source.read_text("utf-8")
+    compile(text, source, "exec", dont_inherit=True)
+    return executable_text(text, python).encode()
+
+
+def _module(source: Path) -> bytes:
+    """The module in `source`, assembled if that is text. Raises ImportError for text without wasmtime."""
     content = source.read_bytes()
-    if source.suffix == ".wat":
-        import wasmtime
+    if source.suffix != ".wat":
+        return content
+    import wasmtime
 
-        content = bytes(wasmtime.wat2wasm(content.decode()))
-    _write(target, content, 0o644)
+    try:
+        return bytes(wasmtime.wat2wasm(content.decode()))
+    except wasmtime.WasmtimeError as error:
+        reason, _, where = str(error).partition("\n")
+        line = re.search(r":(\d+):\d+", where)
+        raise SyntaxError(reason, (str(source), int(line[1]) if line else None, None, None)) from error
 
 
 def _write(target: Path, content: bytes, mode: int) -> None:
@@ -71,7 +86,19 @@ def _write(target: Path, content: bytes, mode: int) -> None:
         raise
 
 
+def _reason(source: Path, error: Exception) -> str:
+    """`error` in one line, with the file that it is about, and the line in it."""
+    if isinstance(error, SyntaxError):
+        return f"{error.filename or source}{f':{error.lineno}' if error.lineno else ''}: {error.msg}"
+    if isinstance(error, OSError):
+        return f"{error.filename}: {(error.strerror or str(error)).lower()}"
+    if isinstance(error, ImportError):
+        return f"{source}: its text is assembled by wasmtime, which is not installed: pip install wasmtime"
+    return f"{source}: {error}"
+
+
 def main(arguments: list[str] | None = None) -> None:
+    """Nothing is installed unless all of it can be. Exits with code 1, and one line that says why, if it cannot."""
     parser = argparse.ArgumentParser(description="Install plugins where hosts look for them.")
     parser.add_argument("files", metavar="FILE", nargs="*", help="plugins of your own (default: the six examples)")
     parser.add_argument(
@@ -80,20 +107,24 @@ def main(arguments: list[str] | None = None) -> None:
         help=f"the directory to install into (default: $DEFAULT_PLUGIN_DIR, else {DEFAULT_DIR})",
     )
     parsed = parser.parse_args(arguments)
-    directory = Path(parsed.dir).expanduser()
-    directory.mkdir(parents=True, exist_ok=True)
+    directory = source = Path(parsed.dir).expanduser()
     own = [Path(file) for file in parsed.files]
-    for source in own or sorted(EXAMPLES.glob("[!_]*.py")):
-        name = source.stem.replace("_", "-")
-        if source.suffix in WASM_SUFFIXES:
-            file_name = f"{WASM_PREFIX}{name.removeprefix(WASM_PREFIX)}.wasm"
-        else:
-            file_name = (PREFIX if own else EXAMPLES_PREFIX) + name.removeprefix(PREFIX)
-        print(f"installing {name} -> {directory / file_name}")
-        if source.suffix in WASM_SUFFIXES:
-            install_wasm(source, directory / file_name)
-        else:
-            install(source, directory / file_name, sys.executable)
+    installed: list[tuple[str, Path, bytes, int]] = []
+    try:
+        for source in own or sorted(EXAMPLES.glob("[!_]*.py")):
+            name = source.stem.replace("_", "-")
+            if source.suffix in WASM_SUFFIXES:
+                target = directory / f"{WASM_PREFIX}{name.removeprefix(WASM_PREFIX)}.wasm"
+                installed.append((name, target, _module(source), 0o644))
+            else:
+                target = directory / ((PREFIX if own else EXAMPLES_PREFIX) + name.removeprefix(PREFIX))
+                installed.append((name, target, _executable(source, sys.executable), 0o755))
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, target, content, mode in installed:
+            _write(target, content, mode)
+            print(f"installing {name} -> {target}")
+    except (OSError, ImportError, SyntaxError, ValueError) as error:  # ValueError: no UTF-8, or a null byte
+        raise SystemExit(f"error: {_reason(source, error)}") from None
 
 
 if __name__ == "__main__":

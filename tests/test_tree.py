@@ -4,6 +4,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("goplugin", "jsbridge", "host")
 LOCKS = re.compile(r"(requirements.*\.txt|.*\.lock|go\.sum|.*-lock\.(json|yaml))$")
 MEBIBYTE = 1 << 20
+SAVED_FILE = re.compile(r"^```python\n(?:#!.*\n)?# (\w+)\.py\b", re.MULTILINE)
 HOME_OF_A_MACHINE = re.compile(r"(?<![\w.~-])/(?:root|work|home/\w+|Users/\w+)/")
 
 
@@ -53,6 +55,14 @@ def test_no_file_names_a_directory_of_a_machine(files: list[Path]) -> None:
     texts = ((path, path.read_bytes().decode("utf-8", "replace")) for path in files)
 
     assert [path for path, text in texts if HOME_OF_A_MACHINE.search(text)] == []
+
+
+def test_no_file_that_a_page_has_its_reader_save_hides_a_module() -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "host" / "help").glob("*.md")]
+    saved = {name for page in pages for name in SAVED_FILE.findall(page.read_text("utf-8"))}
+
+    assert {"call_greeter", "greeter", "plugin"} <= saved
+    assert saved & {*PACKAGES, *sys.stdlib_module_names} == set()
 
 
 def test_no_lock_file_names_a_host(files: list[Path]) -> None:

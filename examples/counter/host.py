@@ -50,6 +50,13 @@ class CounterPlugin(GRPCPlugin):
         return Counter(client)
 
 
+def whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise SystemExit(f"error: not a whole number: {text}") from None
+
+
 def main() -> None:
     config = ClientConfig(
         handshake=HANDSHAKE,
@@ -60,7 +67,7 @@ def main() -> None:
         counter: Counter = client.dispense(NAME)
         match sys.argv[1:]:
             case "put", key, number:
-                counter.put(key, int(number))
+                counter.put(key, whole(number))
             case "get", key:
                 print(counter.get(key))
             case _:

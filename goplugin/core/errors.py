@@ -53,13 +53,15 @@ class LaunchError(PluginError):
     """The plugin process could not be started, ended before its handshake, or did not print it in time.
 
     `exit_code` is the process's (negative: the signal that ended it), or None while it was still running.
-    `stderr` is the end of what the plugin wrote there, stripped; it may be empty.
+    `stderr` is the end of what the plugin wrote there, stripped; it may be empty. A traceback shows it, as a note.
     """
 
     def __init__(self, message: str, *, exit_code: int | None = None, stderr: str = "") -> None:
         super().__init__(message)
         self.exit_code = exit_code
         self.stderr = stderr
+        if stderr:
+            self.add_note(f"plugin stderr: {stderr}")
 
 
 class HandshakeError(PluginError):

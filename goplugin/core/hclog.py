@@ -20,7 +20,16 @@ from typing import Any, NamedTuple, cast
 
 from .handshake import NEED_DATA, NeedData
 
-__all__ = ["LINE_LIMIT", "Level", "LogEntry", "StderrParser", "format_entry", "parse_line", "with_tracebacks"]
+__all__ = [
+    "LINE_LIMIT",
+    "Level",
+    "LogEntry",
+    "StderrParser",
+    "format_entry",
+    "parse_line",
+    "readable",
+    "with_tracebacks",
+]
 
 LINE_LIMIT = 64 * 1024
 """Bytes of a line before it is given out in pieces, and of a traceback before it is cut."""
@@ -72,6 +81,11 @@ class LogEntry(NamedTuple):
     fields: Mapping[str, object]
     timestamp: float | None = None
 
+    @property
+    def pairs(self) -> str:
+        """The fields as they follow the message in a text, each ` key=value`; without hclog's own."""
+        return "".join(f" {key}={value}" for key, value in self.fields.items() if not key.startswith("@"))
+
 
 def format_entry(entry: LogEntry) -> str:
     """`entry` as hclog prints it: one JSON object in one line of ASCII, keys sorted, without a newline.
@@ -102,6 +116,18 @@ def with_tracebacks(text: str) -> str:
 
 def _traceback_of(line: str) -> str:
     return str(parse_line(line).fields.get("traceback", "")).rstrip("\n") if line.startswith("{") else ""
+
+
+def readable(text: str) -> str:
+    """`text`, lines of a plugin's stderr, with each entry in JSON as `[WARN] message key=value`."""
+    return "\n".join(map(_readable_line, text.split("\n")))
+
+
+def _readable_line(line: str) -> str:
+    entry = _json_entry(line)
+    if entry is None or entry.message == line:
+        return line
+    return f"[{entry.level.name}] {entry.message}{entry.pairs}"
 
 
 def parse_line(line: bytes | str) -> LogEntry:

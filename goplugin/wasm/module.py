@@ -84,9 +84,8 @@ class Module:
         try:
             from .compiling import compile_module
         except ImportError as error:
-            raise ConfigError(
-                f"plugins as WebAssembly need the package wasmtime: pip install goplugin[wasm] ({error})"
-            ) from error
+            packages = "pip install wasmtime cffi, or goplugin[wasm]"
+            raise ConfigError(f"plugins as WebAssembly need the package wasmtime: {packages} ({error})") from error
 
         config = config or WasmConfig()
         name, content = _read(source)

@@ -16,10 +16,10 @@ class PlainScreen:
     """Results on stdout, everything said about them on stderr."""
 
     def show(self, text: Styled) -> None:
-        print(styled.plain(text))
+        sys.stdout.write(f"{styled.plain(text)}\n")  # in one piece even where nothing is buffered
 
     def complain(self, text: Styled) -> None:
-        print(styled.plain(text), file=sys.stderr)
+        sys.stderr.write(f"{styled.plain(text)}\n")
 
 
 def run(session: Session, lines: Iterable[str]) -> int:

@@ -50,19 +50,27 @@ class PluginVerb(Verb):
         raise NotImplementedError
 
     def tell(self, report: LoadReport) -> None:
-        """Say which plugins were not loaded, in a line on stderr; the others are used without them."""
+        """Say which plugins were not loaded, in a line on stderr, and which directories are none; the run goes on."""
+        from ..render import failed
+
+        for directory in report.directories:
+            if not os.path.isdir(directory):
+                why = "is no directory" if os.path.lexists(directory) else "does not exist"
+                text = f"plugin-dir: {directory} {why}"
+                self._warn(text, {"message": text})
+        if report.failures:
+            names = ", ".join(map(os.path.basename, report.failed_paths))
+            left_out = [{"path": path, "reason": reason} for path, reason in failed(report)]
+            text = f"not loaded: {names} (`python -m host doctor` says why)"
+            self._warn(text, {"message": report.summary(), "not_loaded": left_out})
+
+    def _warn(self, text: str, data: dict[str, object]) -> None:
+        """On stderr, `text` for people, `data` for programs."""
         from ..render import json_text
         from ..terminal import Paint, note
 
-        if not report.failures:
-            return
-        if self.settings.json:
-            left_out = [{"path": failure.path, "reason": str(failure.error)} for failure in report.failures]
-            note(json_text({"warning": {"message": report.summary(), "not_loaded": left_out}}))
-            return
-        names = ", ".join(os.path.basename(failure.path) for failure in report.failures)
-        label = Paint(sys.stderr)("warning:", "bold", "yellow")
-        note(f"{label} not loaded: {names} (`python -m host doctor` says why)")
+        note(json_text({"warning": data}) if self.settings.json
+             else f"{Paint(sys.stderr)('warning:', 'bold', 'yellow')} {text}")
 
     def run(self) -> int | None:
         from ..interrupts import Interrupts

@@ -52,7 +52,7 @@ class Call(PluginVerb):
         export, method = names.get(self.export, (self.export, ""))
         with Progress(f"calling {self.export}"):
             result = runtime.call(self.module, export, method, self._values)
-        print(json_text(result))
+        sys.stdout.write(f"{json_text(result)}\n")  # in one piece even where nothing is buffered
 
 
 def read_arguments(texts: Sequence[str]) -> list[Any]:

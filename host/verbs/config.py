@@ -1,4 +1,4 @@
-"""`config show [--origin]`: the settings, and where they come from."""
+"""`config [show] [--origin]`: the settings, and where they come from."""
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -12,13 +12,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Config"]
 
+_ABOUT = "print every setting, as without it"
+
 
 class Config(Verb):
     action: str
     origin: bool
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("action", metavar="show", choices=["show"], help="print every setting")
+        parser.add_argument("action", metavar="show", nargs="?", choices=["show"], default="show", help=_ABOUT)
         about = "also by what it is set: a flag, a variable, a line of a file, or not at all"
         parser.add_argument("--origin", action="store_true", help=about)
 

@@ -1,6 +1,7 @@
 """`eval CODE`: the value of its last expression."""
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from ..render import json_text
@@ -29,4 +30,4 @@ class Eval(PluginVerb):
         else:
             text = runtime.engine.eval_text(self.code)
         if text:
-            print(text)
+            sys.stdout.write(f"{text}\n")  # in one piece even where nothing is buffered

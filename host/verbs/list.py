@@ -51,7 +51,7 @@ class List(PluginVerb):
     def _say_nothing_is_there(self, report: LoadReport) -> None:
         from ..terminal import note
 
-        note(report.summary())
+        note("\n".join([report.summary(), *(f"skipped: {skipped.short}" for skipped in report.skipped)]))
 
 
 def _fitted(rows: list[tuple[str, str, str, str, str]]) -> list[tuple[str, str, str, str, str]]:

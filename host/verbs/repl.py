@@ -109,7 +109,8 @@ class Repl(PluginVerb):
         except ModuleNotFoundError as error:
             if error.name != "prompt_toolkit":
                 raise
-            raise ConfigError("the REPL needs prompt_toolkit in a terminal: pip install 'goplugin[repl]'") from None
+            text = "the REPL needs prompt_toolkit in a terminal: pip install prompt_toolkit, or 'goplugin[repl]'"
+            raise ConfigError(text) from None
         if store is not None:
             return Terminal(StoreHistory(store, self.session or _SESSION))
         if self.profile == "raw":

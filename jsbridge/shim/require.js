@@ -8,6 +8,9 @@ var mainModule;
 
 var WRAPPER = "(function (exports, require, module, __filename, __dirname) {";
 
+// Comments, and strings of the three kinds.
+var NO_CODE = /\/\*[^]*?\*\/|\/\/.*|`(?:\\[^]|[^`\\])*`|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'/g;
+
 // `module` is the file that requires, null for code that is no file.
 function makeRequire(module) {
   var directory = module && module.path;
@@ -84,10 +87,29 @@ function compileModule(path, text) {
   try {
     return compile(path, WRAPPER, text, "\n})");
   } catch (error) {
-    if (error instanceof SyntaxError && /^[ \t]*(?:import|export)\b/m.test(text)) {
-      error.message = path + " looks like an ES module, and scripts are CommonJS: " + error.message;
+    if (error instanceof SyntaxError) {
+      if (looksLikeESModule(path, text)) {
+        error.message = path + " looks like an ES module, and scripts are CommonJS: " + error.message;
+      } else if (compiles(path, "(async " + WRAPPER.slice(1), text)) {
+        error.message = path + " has await outside of an async function: " + error.message;
+      }
     }
     throw error;
+  }
+}
+
+// Whether a line begins as a module's does: not in a comment, nor in a string, nor with a call of import().
+function looksLikeESModule(path, text) {
+  var bare = text.replace(NO_CODE, " ");
+  return /\.m?js$/.test(path) && /^[ \t]*(?:import\b(?!\s*[(.])|export\b)/m.test(bare);
+}
+
+function compiles(path, wrapper, text) {
+  try {
+    compile(path, wrapper, text, "\n})");
+    return true;
+  } catch (error) {
+    return false;
   }
 }
 

@@ -3,6 +3,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from goplugin.core.messages import STDERR, STDOUT, StdioData
 from goplugin.launch import ClientBase
 
 from .harness import SECONDS, ProbePlugin, Sink, nothing_left_behind, probe_config, sh
+from .plugins.contract import HANDSHAKE
 
 LINE = "1|1|unix|/nowhere/plugin1|grpc|"
 
@@ -168,6 +172,57 @@ def test_the_socket_of_a_plugin_goes_with_it_even_if_nobody_took_its_line(tmp_pa
     reaped(client)
 
     assert os.listdir(tmp_path) == []
+
+
+SILENT = """
+import goplugin
+from goplugin import serving
+from goplugin.{runtime} import serving as runtime
+
+class Plugin(goplugin.GRPCPlugin):
+    def grpc_server(self, server):
+        pass
+
+serving.announce_on = lambda *args: True
+config = goplugin.ServeConfig(goplugin.HandshakeConfig{handshake}, {{"probe": Plugin()}})
+serving.serve_with(config, goplugin.GRPCServer, lambda _: runtime.run)
+"""
+"""A plugin of ours that listens and does not say where."""
+
+
+@pytest.mark.parametrize("command", ["exec {}", "{}; exit 3"])
+@pytest.mark.parametrize("runtime", ["sync", "aio"])
+def test_a_plugin_that_has_not_said_yet_where_it_listens_removes_its_socket_itself(
+    tmp_path: Path, runtime: str, command: str
+) -> None:
+    program = tmp_path / "silent.py"
+    program.write_text(SILENT.format(runtime=runtime, handshake=tuple(HANDSHAKE)))
+    directory = tmp_path / "sockets"
+    directory.mkdir()
+    client = ClientBase(config_of(command.format(f"{sys.executable} {program}"), socket_dir=str(directory)))
+    client._launch()
+    deadline = time.monotonic() + SECONDS
+    while not os.listdir(directory) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert len(os.listdir(directory)) == 1
+
+    client._abandon_start()
+    reaped(client)
+
+    assert os.listdir(directory) == []
+
+
+def test_a_plugin_that_does_not_heed_the_request_to_end_is_killed_soon() -> None:
+    stderr = Sink()
+    client = ClientBase(config_of("trap '' TERM; echo deaf >&2; while true; do sleep 60; done", stderr=stderr))
+    client._launch()
+    stderr.wait("deaf")
+    begin = time.monotonic()
+
+    reaped(client)
+
+    assert client.exit_code == -signal.SIGKILL
+    assert time.monotonic() - begin < 3
 
 
 # --- what the plugin prints --------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ def script(tmp_path: Path, source: str, name: str = "script.py") -> Path:
     return path
 
 
-@pytest.mark.parametrize("arguments", [(), ("run",), ("serve", "x.py"), ("--help",)])
+@pytest.mark.parametrize("arguments", [(), ("run",), ("serve", "x.py"), ("--help",), ("run", "--help")])
 def test_arguments_that_name_no_script_give_the_usage(arguments: tuple[str, ...]) -> None:
     result = run(*arguments)
 

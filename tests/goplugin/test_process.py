@@ -4,6 +4,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import wait
 from pathlib import Path
@@ -352,6 +353,24 @@ def test_without_a_line_no_socket_is_known(launch: Launch) -> None:
 
     failure_of(process)
     assert process.announced_socket is None
+    assert not process.announced
+
+
+def test_a_line_tells_the_socket_even_if_it_comes_when_nobody_waits_for_it(launch: Launch) -> None:
+    ready = threading.Event()
+    process = launch(
+        sh(f"trap \"echo '{LINE}'; exit\" USR1; echo ready >&2; while true; do sleep 0.01; done"),
+        lambda data: ready.set(),
+    )
+    assert ready.wait(SECONDS)
+    process.give_up()
+
+    os.kill(int(process.id), signal.SIGUSR1)
+    process.wait_for_end_of_output(SECONDS)
+
+    failure_of(process)
+    assert process.announced
+    assert process.announced_socket == "/nowhere"
 
 
 def test_the_name_is_the_executables() -> None:

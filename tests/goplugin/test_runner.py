@@ -65,9 +65,37 @@ def test_a_command_that_was_never_noted_is_ended_too() -> None:
     close(runner)
 
 
+def test_all_of_the_family_is_asked_to_end() -> None:
+    with nothing_left_behind():
+        child = "trap 'echo child; exit' TERM; echo up; while true; do sleep 0.01; done"
+        runner = CommandRunner(sh(f'sh -c "{child}"; :'), os.environ)
+        runner.start()
+        assert runner.stdout.read(100) == b"up\n"
+
+        runner.terminate()
+
+        assert runner.wait() == -15
+        assert runner.stdout.read(100) == b"child\n"
+        assert runner.stdout.read(100) == b""
+        runner.terminate()
+        runner.kill()
+        close(runner)
+
+
 def test_what_cannot_be_run_is_a_launch_error(tmp_path: Path) -> None:
     with pytest.raises(LaunchError, match=r"^fork/exec .*/none: no such file or directory$"):
         CommandRunner([f"{tmp_path}/none"], {}).start()
+
+
+def test_a_file_that_is_there_is_not_taken_for_missing(tmp_path: Path) -> None:
+    path = tmp_path / "plugin"
+    path.write_text("#!/nowhere/python\n")
+    path.chmod(0o755)
+
+    with pytest.raises(LaunchError) as caught:
+        CommandRunner([str(path)], {}).start()
+
+    assert caught.value.__notes__ == ["the file is there: the interpreter that its first line names is not"]
 
 
 def test_what_no_command_can_hold_is_a_config_error() -> None:

@@ -20,6 +20,14 @@ def no_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
+def only_the_owner_writes() -> Iterator[None]:
+    """A configuration that others may write is refused, and with a umask of 002 a group may write what a test makes."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+@pytest.fixture(autouse=True)
 def no_process_is_left() -> Iterator[None]:
     before = children()
     yield

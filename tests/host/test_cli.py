@@ -248,9 +248,54 @@ def test_list_says_where_it_found_nothing(tmp_path: Path, capsys: pytest.Capture
     assert capsys.readouterr() == ("", f"no plugins found under {tmp_path}\n")
 
 
+def test_list_says_what_it_skipped_where_nothing_is_left(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.chmod(add_shell(tmp_path, "noisy", ""), 0o600)
+    add_shell(tmp_path, "old~", "")
+    (tmp_path / "goja-plugin-gone").symlink_to("nowhere")
+    skipped = (
+        "skipped: goja-plugin-gone (no such file or directory)\n"
+        "skipped: goja-plugin-noisy (not executable)\n"
+        "skipped: goja-plugin-old~ (an editor's backup)\n"
+    )
+
+    assert main(["list", "--plugin-dir", str(tmp_path)]) == 0
+    assert capsys.readouterr() == ("", f"no plugins found under {tmp_path}\n{skipped}")
+    assert main(["call", "plugin:noisy", "x", "--plugin-dir", str(tmp_path)]) == 3
+    assert "\n  skipped: goja-plugin-noisy (not executable)\n" in capsys.readouterr().err
+
+
+def test_a_plugin_directory_that_is_none_is_a_warning(run: RunHost, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    flags = ["--plugin-dir", f"{tmp_path}/file,{tmp_path}/none"]
+
+    outcome = run("call", "plugin:echo", "ping", *flags)
+
+    assert (outcome.code, outcome.err.splitlines()) == (0, [
+        f"warning: plugin-dir: {tmp_path}/file is no directory",
+        f"warning: plugin-dir: {tmp_path}/none does not exist",
+    ])
+    assert json.loads(run("eval", "1", *flags, "--json").err.splitlines()[0]) == {
+        "warning": {"message": f"plugin-dir: {tmp_path}/file is no directory"}
+    }
+
+
+def test_two_plugins_with_one_module_are_both_named(run: RunHost, directory: str, tmp_path: Path) -> None:
+    again = add_echo(tmp_path, "again", "plugin:echo")
+
+    outcome = run("eval", "1", "--plugin-dir", str(tmp_path))
+    data = run("eval", "1", "--plugin-dir", str(tmp_path), "--json")
+
+    paths = sorted([f"{directory}/goja-plugin-echo", again])
+    names = ", ".join(map(os.path.basename, paths))
+    assert outcome.err == f"warning: not loaded: {names} (`python -m host doctor` says why)\n"
+    assert [each["path"] for each in json.loads(data.err)["warning"]["not_loaded"]] == paths
+
+
 def test_version_prints_versions(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["version"]) == 0
     assert capsys.readouterr().out.startswith(f"goplugin {__version__}\npython 3.")
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith(f"goplugin {__version__}\n")
     assert main(["--json", "version"]) == 0
     assert json.loads(capsys.readouterr().out)["goplugin"] == __version__
 
@@ -323,6 +368,9 @@ NOT_ALLOWED = '"plugin:echo" is not in the allowlist'
         (["call", "plugin:x", "ping"], 3, "Cannot find module 'plugin:x'"),
         (["call", "plugin:echo", "pong"], 3, 'module "plugin:echo" has no export "pong"'),
         (["run", "/no/such/script.js"], 3, "there is no script /no/such/script.js"),
+        (["run", "/"], 2, "/ is a directory, not a script"),
+        (["run", "-"], 2, "- is not a file: a script is not read from stdin or a pipe"),
+        (["run", "/dev/null"], 2, "/dev/null is not a file"),
         (["call", "plugin:echo", "process.crash", '"oh"'], 5, "rpc error: code = Unavailable desc = "),
         (["eval", "require('plugin:echo').process.crash('oh')"], 5, "GoError: rpc error: code = Unavailable desc = "),
         (["eval", "require('plugin:echo')", "--allow-plugin-module=plugin:x"], 6, f"plugin module {NOT_ALLOWED}"),
@@ -497,3 +545,26 @@ def test_a_reader_that_goes_away_ends_the_run_quietly(directory: str) -> None:
         err = process.stderr.read()
 
     assert (process.returncode, err) == (141, "")
+
+
+@pytest.mark.parametrize("argv", [["eval", "console.log(1)"], ["list"], ["list", "-h"], ["--version"]])
+def test_what_stdout_does_not_take_is_an_error_in_one_line(directory: str, argv: list[str]) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([*HOST, "--plugin-dir", directory, *argv], stdout=full, stderr=subprocess.PIPE, text=True)
+
+    assert (done.returncode, done.stderr) == (1, "error: stdout: No space left on device\n")
+
+
+@pytest.mark.parametrize(
+    ("closed", "argv", "code", "err"),
+    [
+        (">&-", "eval 1", 1, "error: stdout: Bad file descriptor\n"),
+        ("2>&-", "bogus", 2, ""),
+    ],
+)
+def test_a_closed_stream_is_no_traceback(closed: str, argv: str, code: int, err: str) -> None:
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'exec "$0" -m host {argv} {closed}', sys.executable], capture_output=True, text=True
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", err)

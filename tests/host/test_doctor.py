@@ -53,10 +53,28 @@ def test_a_package_that_is_missing_or_too_old_is_an_error(monkeypatch: pytest.Mo
 
     found = list(doctor.environment())
 
-    assert levels(found) == ["ok", "ok", "error", "error"]
+    assert levels(found)[:4] == ["ok", "ok", "error", "error"]
     assert "is installed, and >=99.1 is needed" in found[2].text
     assert found[3].text == "the package nosuch is missing"
     assert found[3].fix.endswith(" -m pip install 'nosuch>=1'")
+
+
+def test_optional_packages_are_told_of_present_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    versions = {"prompt_toolkit": "3.0.47"}
+
+    def version(name: str) -> str:
+        if name not in versions:
+            raise metadata.PackageNotFoundError(name)
+        return versions[name]
+
+    monkeypatch.setattr(metadata, "requires", lambda name: [])
+    monkeypatch.setattr(metadata, "version", version)
+
+    _, absent, present = doctor.environment()
+
+    assert (absent.level, absent.text) == ("note", "the package wasmtime is missing, for plugins as WebAssembly")
+    assert absent.fix.endswith(" -m pip install wasmtime, if that is wanted")
+    assert (present.level, present.text) == ("ok", "prompt_toolkit 3.0.47, for the REPL in a terminal")
 
 
 def test_a_temporary_directory_that_nobody_can_write_to_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,7 +67,8 @@ def test_every_error_has_the_exit_code_of_its_origin(error: BaseException, code:
 
 @requirement("jm.stderr")
 def test_an_error_is_a_line_with_facts_below_and_a_hint_at_the_end() -> None:
-    error = load_error(LaunchError("plugin exited before we could connect"), stderr="Traceback\nNameError: x")
+    cause = LaunchError("plugin exited before we could connect", stderr="NameError: x")
+    error = load_error(cause, stderr="Traceback\nNameError: x")
 
     assert error_text(error) == (
         'error: start plugin "/p/x": plugin exited before we could connect\n'
@@ -86,6 +87,10 @@ def test_an_error_is_a_line_with_facts_below_and_a_hint_at_the_end() -> None:
         (load_error(LaunchError("x ended"), stderr="Error: No module named 'jsbridge'"), "install it again"),
         (load_error(LaunchError("x ended"), stderr="Error: No module named 'numpy'"), "stderr says why"),
         (JSError("GoError", cause_error=RemoteError(Code.DEADLINE_EXCEEDED, "too late")), "--call-timeout"),
+        (JSError("GoError", cause_error=RemoteError(Code.DEADLINE_EXCEEDED, "too late")), ".with({timeout})"),
+        (LaunchError("/p/x.wasm is not a WebAssembly module"), "another kind"),
+        (LaunchError("/p/x.wasm is a component, not a core module"), "wasm32-wasip1"),
+        (LaunchError("x.wasm is not a valid module: section too long"), "damaged"),
     ],
 )
 def test_the_hint_is_for_the_cause(error: BaseException, hint: str) -> None:

@@ -71,3 +71,13 @@ def test_a_lost_plugin_is_told_with_the_way_it_ended(processes: PluginProcesses,
         plugin.invoke("process", "crash", ["oh"], 5)
 
     assert "process: ended with code 7" in caught.value.__notes__
+
+
+def test_what_a_lost_plugin_has_logged_reads_like_text(processes: PluginProcesses, tmp_path: Path) -> None:
+    before = """os.write(2, b'{"@level":"warn","@message":"low on disk","free":7}\\n')"""
+    plugin = processes.start(add_echo(tmp_path, "echo", "plugin:echo", before=before)).result()
+
+    with pytest.raises(PluginLostError) as caught:
+        plugin.invoke("process", "crash", ["oh"], 5)
+
+    assert "plugin stderr: [WARN] low on disk free=7\noh" in caught.value.__notes__

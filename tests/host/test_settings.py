@@ -155,6 +155,29 @@ def test_a_file_of_another_user_is_not_read_unless_it_is_named(project: Path) ->
     assert settings_of(project, GOPLUGIN_CONFIG=file).settings.strict
 
 
+@pytest.mark.parametrize("mode", [0o664, 0o646])
+def test_a_file_that_others_may_write_is_not_read_unless_it_is_named(project: Path, mode: int) -> None:
+    file = write(project / "goplugin.toml", "strict = true")
+    os.chmod(file, mode)
+
+    with pytest.raises(ConfigError, match="may be written by other users") as caught:
+        settings_of(project)
+    assert caught.value.__notes__[0].startswith(f"hint: chmod go-w {file}; or ")
+    assert settings_of(project, GOPLUGIN_CONFIG=file).settings.strict
+
+
+def test_a_file_that_others_may_replace_is_not_read(project: Path) -> None:
+    write(project / "goplugin.toml", "strict = true")
+    (project / "below").mkdir()
+    project.chmod(0o775)
+
+    with pytest.raises(ConfigError, match="in a directory that other users may write") as caught:
+        settings_of(project / "below")
+    assert caught.value.__notes__[0].startswith(f"hint: chmod go-w {project}; or ")
+    project.chmod(0o1777)
+    assert settings_of(project).settings.strict
+
+
 def test_the_users_file_is_in_the_configuration_directory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home")
 

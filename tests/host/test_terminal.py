@@ -88,3 +88,17 @@ def test_without_a_terminal_nothing_moves(capsys: pytest.CaptureFixture[str], mo
 
     assert "progress" not in threads
     assert capsys.readouterr().err == "a line\n"
+
+
+def test_a_note_is_one_write_which_no_other_process_can_come_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Writes(io.StringIO):
+        def write(self, text: str, /) -> int:
+            written.append(text)
+            return len(text)
+
+    written: list[str] = []
+    monkeypatch.setattr(sys, "stderr", Writes())
+
+    note("a line")
+
+    assert written == ["a line\n"]

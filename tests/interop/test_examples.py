@@ -168,6 +168,13 @@ def test_a_host_that_is_run_without_arguments_says_what_it_takes(example: str) -
     assert "    host.py " in ended.stderr
 
 
+def test_a_host_of_counters_says_what_is_no_number() -> None:
+    host = [PYTHON, EXAMPLES / "counter" / "host.py", "put", "visits", "many"]
+    ended = subprocess.run(host, capture_output=True, text=True, timeout=60.0)
+
+    assert (ended.returncode, ended.stderr) == (1, "error: not a whole number: many\n")
+
+
 def test_a_host_says_why_there_is_no_plugin(tmp_path: Path) -> None:
     for example, arguments in {"kv": ["get", "key"], "streaming": ["file"], "counter": ["get", "key"]}.items():
         environment = {**os.environ, OURS[example][1]: str(tmp_path / "nothing")}

@@ -54,7 +54,8 @@ def failing(report: Path) -> set[str]:
 def test_what_fails_is_explained(reports: dict[str, Path], runtime: str) -> None:
     explained = {name for name, _ in ROW.findall(DOCUMENT.read_text())}
 
-    assert failing(reports[runtime]) == explained
+    # One of them is about many calls at once, and passes where the server is slow enough to have them.
+    assert explained - {"http2/5.1.2/1"} <= failing(reports[runtime]) <= explained
 
 
 def test_nothing_fails_that_grpc_go_passes() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import resource
 import select
@@ -19,6 +20,7 @@ import pytest
 from goplugin.core.errors import ConfigError, LaunchError, LocalProtocolError, PluginError
 from jsbridge._dukpy import IS_DUKTAPE
 from jsbridge.engine import UNDEFINED, JSError
+from jsbridge.script_process import ScriptExit
 from jsbridge.worker import LEAST_MEMORY, LimitedEngine, MemoryLimitError, TimeLimitError
 from jsbridge.worker_process import WorkerLostError
 from tests.jsbridge.scripts import Session
@@ -338,18 +340,23 @@ class Alarm(BaseException):
 
 @pytest.fixture
 def alarm() -> Iterator[Callable[[float], object]]:
-    """Sets an alarm: that many seconds later Alarm is raised on this thread."""
+    """Sets an alarm: that many seconds later Alarm is raised on this thread.
+
+    No garbage is collected meanwhile: Python drops what a signal handler raises inside of a finalizer.
+    """
 
     def ring(*args: object) -> None:
         raise Alarm
 
     previous = signal.signal(signal.SIGALRM, ring)
+    gc.disable()
     yield lambda seconds: signal.setitimer(signal.ITIMER_REAL, seconds)
     signal.setitimer(signal.ITIMER_REAL, 0)
+    gc.enable()
     signal.signal(signal.SIGALRM, previous)
 
 
-@pytest.mark.parametrize("code", [LOOP, LONG_STEP, "while (true) try { echo(1) } catch (error) { break }", "wait()"])
+@pytest.mark.parametrize("code", [LOOP, LONG_STEP, "while (true) try { echo(1) } catch (error) {}", "wait()"])
 def test_what_a_signal_handler_raises_ends_the_script(
     make: Make, alarm: Callable[[float], object], code: str
 ) -> None:
@@ -362,6 +369,57 @@ def test_what_a_signal_handler_raises_ends_the_script(
         session.engine.eval(code)
 
     assert session.engine.eval("1") == 1
+
+
+@pytest.mark.parametrize("code", [
+    "while (true) try { stop() } catch (error) {}",
+    "try { stop() } finally { while (true) {} }",
+    "setTimeout(function () { while (true) try { stop() } catch (error) {} }, 0)",
+])  # fmt: skip
+@pytest.mark.parametrize("limits", [{}, {"timeout": 60.0, "memory": 64 * MEBIBYTE}])
+def test_a_script_that_catches_every_refusal_is_cut_off(make: Make, code: str, limits: dict[str, Any]) -> None:
+    def stop() -> None:
+        raise Alarm     # as if the signal had come just then
+
+    session = make(**limits)
+    session.install("plugin:m", stop=stop)
+    session.engine.eval("var { stop } = require('plugin:m')")
+    pid = session.pid()
+    begin = time.monotonic()
+
+    with pytest.raises(Alarm):
+        session.engine.eval(code)
+
+    assert time.monotonic() - begin < 5
+    assert not exists(pid)
+    assert session.engine.eval("typeof stop") == "undefined"    # in a new worker
+
+
+def test_a_script_that_catches_its_own_exit_ends_with_its_code(make: Make) -> None:
+    session = make()
+
+    with pytest.raises(ScriptExit) as caught:
+        session.engine.eval("try { process.exit(3) } catch (error) {} while (true) {}")
+
+    assert caught.value.code == 3
+
+
+def test_an_exception_that_a_module_deals_with_cuts_nothing_off(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jsbridge.worker._STOP_SECONDS", 0.05)
+    session = make()
+
+    def stop() -> None:
+        raise Alarm
+
+    def attempt() -> None:
+        with pytest.raises(Alarm):
+            session.engine.eval("stop()")
+        time.sleep(0.1)     # twice what it would take
+
+    session.install("plugin:m", stop=stop, attempt=attempt)
+    session.engine.eval("var { attempt, stop } = require('plugin:m')")
+
+    assert session.engine.eval("attempt(); 1") == 1
 
 
 def test_closing_ends_a_script_on_another_thread_at_once(make: Make) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 import ast
 import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -119,3 +120,50 @@ def test_a_module_in_webassembly_is_installed_under_the_name_hosts_look_for(tmp_
     assert installed.name == copied.name == "goja-wasm-summer.wasm"
     assert copied.read_bytes() == installed.read_bytes()
     assert installed.read_bytes().startswith(b"\0asm")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("missing.py", None, "{file}: no such file or directory"),
+        ("bad.py", b"import os\nimport sys as\n", "{file}:2: "),
+        ("bytes.py", b"\xff", "{file}: 'utf-8' codec can't decode"),
+        ("null.py", b"\0", "{file}: source code"),
+        ("bad.wat", b"(module\n  (fnc))", "{file}:2: "),
+    ],
+)
+def test_a_file_that_cannot_be_installed_is_named_in_one_line_and_nothing_is_written(
+    tmp_path: Path, source: Path, capsys: pytest.CaptureFixture[str], name: str, content: bytes | None, reason: str
+) -> None:
+    file = tmp_path / name
+    if content is not None:
+        file.write_bytes(content)
+
+    with pytest.raises(SystemExit) as caught:
+        main([str(source), str(file), "--dir", str(tmp_path / "plugins")])
+
+    assert str(caught.value).startswith("error: " + reason.format(file=file))
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "plugins").exists()
+    assert capsys.readouterr().out == ""
+
+
+def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path, source: Path) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main([str(source), "--dir", str(source / "plugins")])
+
+    assert str(caught.value) == f"error: {source / 'plugins'}: not a directory"
+
+
+def test_text_of_webassembly_without_its_assembler_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "wasmtime", None)
+    summer = EXAMPLES.parent / "wasm" / "summer" / "summer.wat"
+
+    with pytest.raises(SystemExit) as caught:
+        main([str(summer), "--dir", str(tmp_path / "plugins")])
+
+    assert str(caught.value).endswith("summer.wat: its text is assembled by wasmtime, which is not installed: "
+                                      "pip install wasmtime")
+    assert not (tmp_path / "plugins").exists()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import inspect
 import pickle
 import re
+import traceback
 
 import pytest
 
@@ -58,6 +59,14 @@ def test_a_launch_error_carries_exit_code_and_stderr() -> None:
     assert (str(error), error.exit_code, error.stderr) == (
         "plugin exited before we could connect", -9, "out of memory",
     )  # fmt: skip
+
+
+def test_a_traceback_of_a_launch_error_has_the_plugins_last_words_once() -> None:
+    error = pickle.loads(pickle.dumps(LaunchError("plugin exited", stderr="one\ntwo")))
+
+    assert traceback.format_exception(error) == [
+        "goplugin.core.errors.LaunchError: plugin exited\n", "plugin stderr: one\n", "two\n",
+    ]  # fmt: skip
 
 
 def test_a_launch_error_of_a_running_plugin_has_no_exit_code() -> None:

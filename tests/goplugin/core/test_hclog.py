@@ -14,7 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from goplugin.core.handshake import NEED_DATA
-from goplugin.core.hclog import LINE_LIMIT, Level, LogEntry, StderrParser, format_entry, parse_line, with_tracebacks
+from goplugin.core.hclog import (
+    LINE_LIMIT,
+    Level,
+    LogEntry,
+    StderrParser,
+    format_entry,
+    parse_line,
+    readable,
+    with_tracebacks,
+)
 from tests.support import requirement
 
 GO_LINE = (
@@ -446,3 +455,11 @@ def test_an_entry_with_a_traceback_is_shown_as_that() -> None:
     shown = with_tracebacks(f"before\n{crash}\n{other}\n{{\n")
 
     assert shown == f"before\nTraceback ...\nValueError: no\n{other}\n{{\n"
+
+
+def test_an_entry_is_shown_as_a_person_would_write_it_and_the_rest_stays() -> None:
+    entry = format_entry(LogEntry(Level.WARN, "low on disk", {"@module": "kv", "free": 7, "unit": "MiB"}))
+
+    shown = readable(f'before\n{entry}\n{{"somebody": "else"}}\n{{\n')
+
+    assert shown == 'before\n[WARN] low on disk free=7 unit=MiB\n{"somebody": "else"}\n{\n'

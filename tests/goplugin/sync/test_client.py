@@ -338,7 +338,7 @@ def test_a_kill_ends_a_start_that_is_under_way() -> None:
     client.kill()
 
     assert client.exited
-    with pytest.raises(LaunchError, match=r"^sh was killed while it started$"):
+    with pytest.raises(LaunchError, match=r"^sh was killed while it started\nplugin stderr: launched$"):
         start.result()
 
 

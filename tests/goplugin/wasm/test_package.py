@@ -45,7 +45,7 @@ def test_without_wasmtime_the_error_says_what_to_install() -> None:
         "except goplugin.core.errors.ConfigError as error: print(error)"
     )
 
-    assert message.startswith("plugins as WebAssembly need the package wasmtime: pip install goplugin[wasm] (")
+    assert message.startswith("plugins as WebAssembly need the package wasmtime: pip install wasmtime cffi, or ")
 
 
 def test_what_is_compiled_depends_on_the_settings() -> None:

@@ -49,5 +49,5 @@ def test_for_programs_a_setting_is_a_value_or_value_and_origin(run: RunHost) -> 
 
 
 def test_there_is_nothing_to_do_but_show(run: RunHost) -> None:
-    assert run("config").code == 2
+    assert run("config").out == run("config", "show").out
     assert run("config", "set").code == 2

@@ -51,4 +51,4 @@ def test_without_the_packages_it_ends_before_it_needs_them(run: RunHost, monkeyp
 
     assert outcome.code == 1
     assert "the package nosuch is missing" in outcome.out
-    assert "plugins" not in outcome.out.split()
+    assert "plugins" not in outcome.out.splitlines()

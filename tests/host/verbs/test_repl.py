@@ -120,7 +120,7 @@ def test_a_missing_package_is_named(run: RunHost, monkeypatch: pytest.MonkeyPatc
     outcome = run("repl")
 
     assert outcome.code == 2
-    assert "pip install 'goplugin[repl]'" in outcome.err
+    assert "pip install prompt_toolkit, or 'goplugin[repl]'" in outcome.err
 
 
 def test_a_history_that_cannot_be_kept_is_told(run: RunHost, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -322,6 +322,40 @@ def test_a_file_that_looks_like_an_es_module_is_told(session: Session, tmp_path:
     assert caught.value.message.startswith(f"{tmp_path.resolve()}/main.js looks like an ES module, and scripts are")
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("main.md", "import x from './x'"),
+        ("main.js", "/*\nimport x\n*/ var a b"),
+        ("main.js", "var text = `\nexport default a`; var a b"),
+        ("main.js", "var a b;\nimport('x')"),
+    ],
+)
+def test_what_only_has_such_a_word_does_not_look_like_one(
+    session: Session, tmp_path: Path, name: str, text: str
+) -> None:
+    with pytest.raises(JSError) as caught:
+        run(session, tmp_path, {"main.js": f"require('./{name}')" if name != "main.js" else text, name: text})
+
+    assert caught.value.name == "SyntaxError"
+    assert "ES module" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("await 1", True),
+        ("var a = async function () { await 1 }\nconst b = await a()", True),
+        ("async function a() { await 1 }\nvar a b", False),
+    ],
+)
+def test_a_file_with_await_at_top_level_is_told(session: Session, tmp_path: Path, text: str, told: bool) -> None:
+    with pytest.raises(JSError) as caught:
+        run(session, tmp_path, {"main.js": text})
+
+    assert caught.value.message.startswith(f"{tmp_path.resolve()}/main.js has await outside of an async") == told
+
+
 def test_a_file_that_failed_is_no_child(session: Session, tmp_path: Path) -> None:
     printed = run(session, tmp_path, {
         "main.js": "try { require('./a') } catch (e) {} console.log(module.children.length)",
